@@ -1,0 +1,1 @@
+"""The metrics layer: metrics, health, history, process and the endpoint that shows them."""

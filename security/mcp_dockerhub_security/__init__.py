@@ -1,0 +1,1 @@
+"""The security manager: identity, policy, limits, validation, sanitising, egress rules, audit."""
