@@ -7,8 +7,16 @@ from typing import Final, Self
 from mcp_dockerhub.errors import InvalidInput
 
 _PART: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
-_ARCHITECTURE_ALIASES: Final = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
-# containerd's platforms.Normalize: these variants are what the bare architecture means.
+# containerd's platforms.Normalize: other names for an architecture and its variant.
+_ALIASES: Final = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+    "i386": ("386", ""),
+}
+# The same: these variants are what the bare architecture means.
 _DEFAULT_VARIANTS: Final = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 
 
@@ -23,20 +31,26 @@ class Platform:
         """Raise InvalidInput unless ``text`` is ``os/arch`` or ``os/arch/variant``."""
         parts = text.split("/") if len(text) <= 100 else []
         if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
-            raise InvalidInput("A platform is os/arch or os/arch/variant.", hint="For example linux/amd64 or linux/arm/v7.")
-        os, architecture, *variant = parts
-        return cls(os, _ARCHITECTURE_ALIASES.get(architecture, architecture), variant[0] if variant else "")
+            raise InvalidInput(
+                "A platform is os/arch or os/arch/variant.", hint="For example linux/amd64 or linux/arm/v7."
+            )
+        os, named, *said = parts
+        architecture, implied = _ALIASES.get(named, (named, ""))
+        variant = said[0] if said else implied
+        if architecture in _DEFAULT_VARIANTS and variant.isdecimal():
+            variant = f"v{variant}"
+        return cls(os, architecture, variant)
 
     def matches(self, wanted: "Platform") -> bool:
         """Whether an image for this platform is what someone asking for ``wanted`` gets."""
-        return (self.os, self.architecture, self._effective_variant) == (
+        return (self.os, self.architecture, self.effective_variant) == (
             wanted.os,
             wanted.architecture,
-            wanted._effective_variant,
+            wanted.effective_variant,
         )
 
     @property
-    def _effective_variant(self) -> str:
+    def effective_variant(self) -> str:
         return self.variant or _DEFAULT_VARIANTS.get(self.architecture, "")
 
     def __str__(self) -> str:

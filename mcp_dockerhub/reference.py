@@ -7,6 +7,7 @@ live under ``library/``; its host aliases are one registry; without tag or diges
 
 import re
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from typing import Final, Self
 
 from mcp_dockerhub.errors import InvalidInput
@@ -18,8 +19,11 @@ MAX_NAME: Final = 255
 MAX_TAG: Final = 128
 
 _HUB_ALIASES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-_HOST_LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST: Final = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?", re.ASCII)
+_MAX_HOST: Final = 253
+_HOST_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_HOST: Final = re.compile(
+    rf"(?P<host>{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::(?P<port>[0-9]{{1,5}}))?", re.ASCII
+)
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _HEX_LENGTHS: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -38,7 +42,8 @@ class Digest(str):
         length = _HEX_LENGTHS.get(algorithm)
         if length is None:
             raise InvalidInput(
-                "The digest's algorithm is not one of sha256, sha384, sha512.", hint="A digest looks like sha256:<64 hex>."
+                "The digest's algorithm is not one of sha256, sha384, sha512.",
+                hint="A digest looks like sha256:<64 hex>.",
             )
         if len(value) != length or not _HEX.fullmatch(value):
             raise InvalidInput(f"A {algorithm} digest has exactly {length} lower-case hexadecimal characters.")
@@ -87,10 +92,11 @@ class Repository:
     @property
     def familiar(self) -> str:
         """The shortest name that means the same, as one would type it."""
-        if not self.is_docker_hub:
-            return f"{self.registry}/{self.path}"
-        short = self.path.removeprefix("library/")
-        return self.path if "/" in short else short
+        namespace, _, rest = self.path.partition("/")
+        if not self.is_docker_hub or _names_host(namespace):
+            return str(self)
+        short = namespace == "library" and "/" not in rest and not _is_image_id(rest)
+        return rest if short else self.path
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}"
@@ -112,10 +118,8 @@ class Reference:
         digest = Digest.parse(digest_text) if at else None
         registry, path = _split_host(rest)
         path, colon, tag = path.partition(":")
-        if colon and not _TAG.fullmatch(tag):
-            raise InvalidInput(
-                f"A tag has 1 to {MAX_TAG} letters, digits, '_', '.' or '-' and does not start with '.' or '-'."
-            )
+        if colon:
+            check_tag(tag)
         repository = Repository(registry, _check_path(registry, path))
         return cls(repository, tag if colon else (None if digest else DEFAULT_TAG), digest)
 
@@ -132,8 +136,8 @@ class Reference:
         return replace(self, digest=Digest.parse(digest))
 
     def with_tag(self, tag: str) -> Self:
-        """The same repository at another tag, without a digest."""
-        return replace(self, tag=tag, digest=None)
+        """The same repository at another tag, without a digest; raise InvalidInput unless it is a tag."""
+        return replace(self, tag=check_tag(tag), digest=None)
 
     def __str__(self) -> str:
         return self._join(str(self.repository))
@@ -141,6 +145,21 @@ class Reference:
     def _join(self, name: str) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{name}{tag}@{self.digest}" if self.digest else f"{name}{tag}"
+
+
+def parse_registry(text: str) -> str:
+    """A registry's host with its port where given, normalised; raise InvalidInput naming the broken rule."""
+    _check_text(text, "A registry")
+    return _check_host(text)
+
+
+def check_tag(text: str) -> str:
+    """Return ``text``; raise InvalidInput unless it is a tag (OCI distribution-spec, pulling manifests)."""
+    if not _TAG.fullmatch(text):
+        raise InvalidInput(
+            f"A tag has 1 to {MAX_TAG} letters, digits, '_', '.' or '-' and does not start with '.' or '-'."
+        )
+    return text
 
 
 def _check_text(text: str, what: str) -> None:
@@ -156,21 +175,42 @@ def _check_text(text: str, what: str) -> None:
 
 def _split_host(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
-    named = slash and (first == "localhost" or any(c in first for c in ".:["))
-    if not named:
+    if not slash or not _names_host(first):
         return DOCKER_HUB, text
-    if not _HOST.fullmatch(first):
+    return _check_host(first), rest
+
+
+def _check_host(text: str) -> str:
+    found = _HOST.fullmatch(text)
+    if not found or len(found["host"]) > _MAX_HOST or not _is_address_if_bracketed(found["host"]):
         raise InvalidInput("The registry host is not a valid host name or address with an optional port.")
-    host = first.lower()
-    port = re.search(r":([0-9]+)$", host)
-    if port and not 0 < int(port[1]) < 65536:
+    if found["port"] and not 0 < int(found["port"]) < 65536:
         raise InvalidInput("The registry's port is between 1 and 65535.")
-    return (DOCKER_HUB if host in _HUB_ALIASES else host), rest
+    host = text.lower()
+    return DOCKER_HUB if host in _HUB_ALIASES else host
+
+
+def _names_host(component: str) -> bool:
+    return component == "localhost" or any(c in component for c in ".:[")
+
+
+def _is_address_if_bracketed(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    try:
+        IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_image_id(name: str) -> bool:
+    return len(name) == 64 and _HEX.fullmatch(name) is not None
 
 
 def _check_path(registry: str, path: str) -> str:
     if registry == DOCKER_HUB and "/" not in path:
-        if len(path) == 64 and _HEX.fullmatch(path):
+        if _is_image_id(path):
             raise InvalidInput("A 64-character hexadecimal string is an image id, not a repository.")
         path = f"library/{path}"
     if len(path) > MAX_NAME:

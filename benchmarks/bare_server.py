@@ -1,0 +1,15 @@
+"""The smallest server the SDK makes: what ours is measured against."""
+
+from mcp.server import MCPServer
+
+server = MCPServer("bare")
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Say it again."""
+    return text
+
+
+if __name__ == "__main__":
+    server.run("stdio")

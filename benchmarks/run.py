@@ -1,0 +1,73 @@
+"""`make bench`: the speed bars, as ratios to a bare server of the same SDK in the same run.
+
+Prints a table, writes `benchmarks/results/latest.json`, and fails when a bar is not kept.
+"""
+
+import compileall
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from benchmarks.measures import (
+    Bench,
+    Measure,
+    cached_call,
+    concurrent_calls,
+    many_tags,
+    start_and_memory,
+    tools_list,
+)
+from tests.upstreams.seeded import running_upstreams
+
+RESULTS: Final = Path(__file__).parent / "results"
+PACKAGES: Final = ("mcp", "mcp_types", "mcp_dockerhub", "mcp_dockerhub_security", "mcp_dockerhub_monitoring")
+
+
+def main() -> int:
+    compile_packages()
+    with tempfile.TemporaryDirectory(prefix="mcp-dockerhub-bench-") as folder, running_upstreams() as upstreams:
+        bench = Bench(upstreams, Path(folder))
+        groups = (start_and_memory, cached_call, concurrent_calls, tools_list, many_tags)
+        measures = [measure for group in groups for measure in group(bench)]
+    print_table(measures)
+    write(measures)
+    return 0 if all(measure.kept for measure in measures) else 1
+
+
+def compile_packages() -> None:
+    """Without compiled modules a start takes seconds and measures the compiler."""
+    for name in PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise SystemExit(f"{name} is not installed: run `make bench`")
+        compileall.compile_dir(Path(spec.origin).parent, quiet=2)
+
+
+def print_table(measures: Iterable[Measure]) -> None:
+    for measure in measures:
+        verdict = "ok" if measure.kept else "NOT KEPT"
+        figures = ", ".join(f"{name} {value}" for name, value in measure.detail.items() if isinstance(value, float))
+        bar = f"{measure.value:>10,.2f} {measure.unit:<9} bar {measure.bound:>9,.2f}"
+        print(f"{measure.name:<46}{bar}  {verdict:<9} {figures}".rstrip())
+
+
+def write(measures: Iterable[Measure]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    report = {
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "measures": [asdict(measure) | {"kept": measure.kept} for measure in measures],
+    }
+    (RESULTS / "latest.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""``mcp-dockerhub doctor``: try out the configuration and say what to do about what does not work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mcp_dockerhub.errors import DockerHubError, NotFound
+from mcp_dockerhub.reference import DOCKER_HUB, Repository
+from mcp_dockerhub.services import Clients, build_clients
+from mcp_dockerhub.settings import Settings
+from mcp_dockerhub.transport.client import Upstream
+from mcp_dockerhub_security.audit import AuditLog
+from mcp_dockerhub_security.limits import parse_limits
+
+Verdict = Literal["ok", "warn", "FAIL"]
+_KNOWN_IMAGE = Repository(DOCKER_HUB, "library/hello-world")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing tried."""
+
+    verdict: Verdict
+    name: str
+    text: str
+
+
+class _Operator:
+    """The operator's own view: everything that is configured may be used."""
+
+    private = True
+    partition = ""
+
+    def check_target(self, registry: str, repository: str) -> None:
+        pass
+
+
+def diagnose(settings: Settings) -> int:
+    """Print one line per check; 0 when nothing failed, else 1."""
+    failed = asyncio.run(_run(settings))
+    print("\nEverything that was tried works." if not failed else f"\n{failed} check(s) failed.")
+    return 1 if failed else 0
+
+
+async def _run(settings: Settings) -> int:
+    failed = 0
+    clients = build_clients(settings)
+    try:
+        async for check in _checks(settings, clients):
+            print(f"{check.verdict:<5} {check.name}: {check.text}", flush=True)
+            failed += check.verdict == "FAIL"
+    finally:
+        await clients.aclose()
+    return failed
+
+
+async def _checks(settings: Settings, clients: Clients) -> AsyncIterator[Check]:
+    for check in _local(settings, clients):
+        yield check
+    yield await _tried("Docker Hub API", _hub(clients), f"answers at {settings.hub_url}")
+    for host in (DOCKER_HUB, *(registry.host for registry in settings.registries if registry.host != DOCKER_HUB)):
+        yield await _registry(clients, host)
+    yield await _quota(clients)
+
+
+def _local(settings: Settings, clients: Clients) -> list[Check]:
+    checks = [Check("warn", "configuration", warning) for warning in clients.warnings]
+    for name, text in (("rate limit", settings.rate_limit), ("heavy rate limit", settings.rate_limit_heavy)):
+        try:
+            parse_limits(text)
+        except ValueError as error:
+            checks.append(Check("FAIL", name, str(error)))
+    if settings.audit_file:
+        try:
+            AuditLog.open(settings.audit_file).close()
+            checks.append(Check("ok", "audit log", f"can be written: {settings.audit_file}"))
+        except OSError as error:
+            checks.append(Check("FAIL", "audit log", f"cannot be opened ({error.strerror})"))
+    hub = clients.hub_credential
+    identity = f"credentials of {hub.username}" if hub.kind != "anonymous" else "none: Docker Hub is read anonymously"
+    checks.append(Check("ok", "Docker Hub account", identity))
+    return checks
+
+
+async def _tried(name: str, attempt: Awaitable[Any], works: str) -> Check:
+    try:
+        await attempt
+    except DockerHubError as error:
+        return Check("FAIL", name, f"{error.code}: {error.message} {error.hint}".rstrip())
+    return Check("ok", name, works)
+
+
+async def _hub(clients: Clients) -> None:
+    try:
+        await clients.sources.hub.repository(_Operator(), _KNOWN_IMAGE)
+    except NotFound:
+        # A private Hub without that image answers all the same.
+        return
+
+
+async def _registry(clients: Clients, host: str) -> Check:
+    registry = clients.registries.find(host)
+    credential = clients.registries.choose(host, private=True)
+    upstream = Upstream(host, registry.url, "registry", credential, "registry")
+    who = "anonymously" if credential.kind == "anonymous" else f"as {credential.username or 'token holder'}"
+    name = f"registry {host}"
+    try:
+        response = await clients.http.request(upstream, "GET", "/v2/")
+    except DockerHubError as error:
+        return Check("FAIL", name, f"{error.code}: {error.message} {error.hint}".rstrip())
+    if response.status == 200:
+        return Check("ok", name, f"answers {who} at {registry.url}")
+    if response.status in (401, 403) and credential.kind == "anonymous":
+        return Check("warn", name, f"answers at {registry.url}, but wants credentials")
+    if response.status in (401, 403):
+        return Check("FAIL", name, "refuses the configured credentials")
+    return Check("FAIL", name, f"answers {response.status} to /v2/: not a registry?")
+
+
+async def _quota(clients: Clients) -> Check:
+    try:
+        quota = await clients.sources.registry.quota(_Operator())
+    except DockerHubError as error:
+        return Check("warn", "pull quota", error.message)
+    if quota is None:
+        return Check("ok", "pull quota", "the registry states none")
+    left = "?" if quota.remaining is None else quota.remaining
+    verdict: Verdict = "warn" if quota.remaining is not None and quota.remaining * 10 <= quota.limit else "ok"
+    return Check(verdict, "pull quota", f"{left} of {quota.limit} pulls left")

@@ -1,0 +1,1 @@
+"""What follows from what registries say about images: one service module per tool."""

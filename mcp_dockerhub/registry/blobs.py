@@ -1,0 +1,60 @@
+"""Configs and other blobs, fetched by descriptor: at most the size it promises, verified against its digest."""
+
+from mcp_dockerhub.access import Access
+from mcp_dockerhub.cache import Cached, Fetched, Kind
+from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
+from mcp_dockerhub.reference import Repository
+from mcp_dockerhub.registry import media_types
+from mcp_dockerhub.registry.configs import MAX_CONFIG, parse_config
+from mcp_dockerhub.registry.models import Descriptor, ImageConfig
+from mcp_dockerhub.registry.verify import check_digest, check_size
+from mcp_dockerhub.registry.wire import Endpoint, Wire
+
+_PARSED_FACTOR = 4
+
+
+async def blob(wire: Wire, access: Access, repository: Repository, descriptor: Descriptor, limit: int) -> Cached[bytes]:
+    """The bytes of a blob; see ``RegistryClient.blob``."""
+    endpoint = wire.endpoint(access, repository)
+    what = _name(repository, descriptor)
+    if descriptor.size > limit:
+        raise TooLarge(f"{what} has {descriptor.size} bytes; at most {limit} are read here.")
+
+    async def fetch() -> Fetched[bytes]:
+        raw = await _read(wire, endpoint, descriptor, what)
+        return Fetched(raw, len(raw))
+
+    return await wire.cache.get(endpoint.key(Kind.DOCUMENT, "blob", descriptor.digest), fetch)
+
+
+async def config(wire: Wire, access: Access, repository: Repository, descriptor: Descriptor) -> Cached[ImageConfig]:
+    """An image's configuration; see ``RegistryClient.config``."""
+    endpoint = wire.endpoint(access, repository)
+    what = f"The configuration of an image in {repository.familiar}"
+    if descriptor.media_type not in media_types.CONFIGS:
+        raise UpstreamInvalid(f"{what} is not of an image configuration's type.")
+    if descriptor.size > MAX_CONFIG:
+        raise TooLarge(f"{what} has {descriptor.size} bytes; at most {MAX_CONFIG} are read here.")
+
+    async def fetch() -> Fetched[ImageConfig]:
+        raw = await _read(wire, endpoint, descriptor, what)
+        return Fetched(parse_config(raw, descriptor.digest, what), len(raw) * _PARSED_FACTOR)
+
+    return await wire.cache.get(endpoint.key(Kind.DOCUMENT, "config", descriptor.digest), fetch)
+
+
+async def _read(wire: Wire, endpoint: Endpoint, descriptor: Descriptor, what: str) -> bytes:
+    if descriptor.data is not None:
+        return descriptor.data
+    path = endpoint.path("blobs", descriptor.digest)
+    try:
+        response = await wire.fetch(endpoint, path, what, limit=max(descriptor.size, 1))
+    except TooLarge:
+        raise UpstreamInvalid(f"{what} is larger than the {descriptor.size} bytes its descriptor says.") from None
+    check_size(response.body, descriptor.size, what)
+    check_digest(response.body, descriptor.digest, what)
+    return response.body
+
+
+def _name(repository: Repository, descriptor: Descriptor) -> str:
+    return f"The blob {descriptor.digest} of {repository.familiar}"

@@ -1,0 +1,95 @@
+"""Bounded, forgiving readers of JSON that strangers wrote.
+
+What a document must have is demanded with UpstreamInvalid; anything optional of the wrong type counts as absent.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Never
+
+from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
+
+MAX_ITEMS: Final = 8192
+"""Elements of one list or object; the longest real ones (histories, annotations) have a few hundred."""
+
+Json = Mapping[str, Any]
+
+
+def load_object(raw: bytes, what: str) -> Json:
+    """Raise UpstreamInvalid unless ``raw`` is a JSON object of sane depth and numbers."""
+    try:
+        document = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise UpstreamInvalid(f"{what} is not valid JSON.") from None
+    if not isinstance(document, dict):
+        raise UpstreamInvalid(f"{what} is not a JSON object.")
+    return document
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(name)
+
+
+def text(source: Json, key: str) -> str:
+    """A string, empty when absent."""
+    value = source.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def child(source: Json, key: str) -> Json:
+    """An object, empty when absent."""
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def items(source: Json, key: str, what: str) -> list[Any]:
+    """A list, empty when absent or null (Go writes empty lists so); raise TooLarge beyond ``MAX_ITEMS``."""
+    value = source.get(key)
+    if not isinstance(value, list):
+        return []
+    if len(value) > MAX_ITEMS:
+        raise TooLarge(f"{what} has more than {MAX_ITEMS} entries in '{key}'.")
+    return value
+
+
+def texts(source: Json, key: str, what: str) -> tuple[str, ...]:
+    """The strings of a list; one string stands for a list of one, as in early image configs."""
+    value = source.get(key)
+    if isinstance(value, str):
+        return (value,)
+    return tuple(item for item in items(source, key, what) if isinstance(item, str))
+
+
+def optional_texts(source: Json, key: str, what: str) -> tuple[str, ...] | None:
+    """As ``texts``; None when absent or null, which for a command differs from empty."""
+    return texts(source, key, what) if source.get(key) is not None else None
+
+
+def mapping(source: Json, key: str, what: str) -> dict[str, str]:
+    """The string values of an object."""
+    return {name: value for name, value in _bounded(source, key, what).items() if isinstance(value, str)}
+
+
+def names(source: Json, key: str, what: str) -> tuple[str, ...]:
+    """The keys of an object used as a set (``ExposedPorts``, ``Volumes``)."""
+    return tuple(_bounded(source, key, what))
+
+
+def _bounded(source: Json, key: str, what: str) -> Json:
+    value = child(source, key)
+    if len(value) > MAX_ITEMS:
+        raise TooLarge(f"{what} has more than {MAX_ITEMS} entries in '{key}'.")
+    return value
+
+
+def moment(source: Json, key: str) -> datetime | None:
+    """An RFC 3339 time in UTC; None when absent, unreadable, or Go's zero time (year 1)."""
+    try:
+        parsed = datetime.fromisoformat(text(source, key))
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        parsed = parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return parsed if parsed.year > 1 else None

@@ -1,0 +1,1 @@
+"""The tools: parse the input, call a service, return a model."""

@@ -1,0 +1,38 @@
+"""What the server knows about itself, for the toolset ``server``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mcp_dockerhub.cache import Cache
+from mcp_dockerhub_monitoring.health import HealthMonitor
+from mcp_dockerhub_monitoring.history import History
+from mcp_dockerhub_monitoring.process import LagSampler
+from mcp_dockerhub_security.limits import Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """What does not change while the process lives."""
+
+    version: str
+    transport: str
+    toolsets: tuple[str, ...]
+    tools: tuple[str, ...]
+    rate_limits: tuple[str, ...]
+    registries: Mapping[str, bool]
+    """Configured registries and whether credentials are configured for them."""
+    features: Mapping[str, bool]
+    warnings: tuple[str, ...]
+    """What of the configuration could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The parts of this process that can be asked how they are doing."""
+
+    identification: Callable[[], Identification]
+    health: HealthMonitor
+    history: History
+    lag: LagSampler
+    limiter: Limiter
+    cache: Cache

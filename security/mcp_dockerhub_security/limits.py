@@ -1,0 +1,163 @@
+"""How often: windows per principal, said as ``10/second;60/minute;1000/hour``.
+
+Two checks. *Attempts* are cheap, own arithmetic, and count everything a principal sends, refusals included, so
+that a flood of denied calls is bounded too. *Calls* are the operator's windows, exact moving windows on the
+``limits`` library, which is imported with the first call because it takes longer than answering ``initialize``.
+"""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from mcp_dockerhub_security.refusals import Refusal, RefusalCode
+
+if TYPE_CHECKING:
+    from mcp_dockerhub_security.windows import MovingWindows
+
+MAX_PRINCIPALS: Final = 10_000
+MAX_WINDOWS: Final = 8
+ATTEMPTS: Final = "attempts"
+
+_UNITS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+_WINDOW: Final = re.compile(
+    r"\s*([0-9]{1,9})\s*(?:/|per)\s*([0-9]{1,6})?\s*(second|minute|hour|day)s?\s*", re.IGNORECASE
+)
+_ATTEMPTS_PER_CALL: Final = 4
+_MIN_ATTEMPTS_BURST: Final = 60.0
+_MIN_ATTEMPTS_RATE: Final = 1.0
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most ``amount`` calls in any ``seconds`` seconds."""
+
+    amount: int
+    seconds: int
+    label: str
+    """As the operator would write it: ``60/minute``, ``5/10 minute``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """What is left of one window for one principal."""
+
+    window: str
+    """Its label; ``heavy 100/hour`` for the one of expensive operations."""
+    limit: int
+    remaining: int
+    reset_after_s: float
+    """Seconds until one more call is free; 0 when none was made."""
+
+
+class Limiter(Protocol):
+    """What the Guard asks; an implementation over a shared store may take its time over a charge."""
+
+    def attempt(self, principal: str) -> None:
+        """Charge one message of any kind; raise Refusal (RATE_LIMITED) for a flood."""
+
+    async def charge(self, principal: str, *, heavy: bool) -> None:
+        """Charge one call to every window, or to none and raise Refusal (RATE_LIMITED)."""
+
+    async def status(self, principal: str) -> list[WindowState]:
+        """What is left, without charging."""
+
+
+def parse_limits(text: str) -> tuple[Window, ...]:
+    """``10/second;60/minute`` as windows; ValueError that says which part is wrong and how it is written."""
+    windows = []
+    for number, part in enumerate(re.split("[;,]", text), 1):
+        match = _WINDOW.fullmatch(part)
+        if match is None:
+            raise ValueError(f"part {number} is not AMOUNT/UNIT with second, minute, hour or day, such as 60/minute")
+        amount, multiple, unit = int(match[1]), int(match[2] or 1), match[3].lower()
+        if amount == 0 or multiple == 0:
+            raise ValueError(f"part {number} has a zero, which would refuse everything")
+        label = f"{amount}/{unit}" if multiple == 1 else f"{amount}/{multiple} {unit}"
+        windows.append(Window(amount, multiple * _UNITS[unit], label))
+    if len(windows) > MAX_WINDOWS:
+        raise ValueError(f"at most {MAX_WINDOWS} windows can be given")
+    return tuple(windows)
+
+
+class MemoryLimiter:
+    """Limits of one process. Remembers at most ``max_principals``; beyond that the longest silent is forgotten."""
+
+    def __init__(
+        self,
+        calls: str = "10/second;60/minute;1000/hour",
+        heavy: str = "100/hour",
+        *,
+        clock: Clock = time.monotonic,
+        max_principals: int = MAX_PRINCIPALS,
+    ) -> None:
+        self._calls = parse_limits(calls)
+        self._heavy = parse_limits(heavy)
+        self._clock = clock
+        self._max_principals = max_principals
+        self._attempts = _Attempts(self._calls, clock, max_principals)
+        self._windows: MovingWindows | None = None
+
+    def attempt(self, principal: str) -> None:
+        """Charge one message of any kind; raise Refusal (RATE_LIMITED) for a flood."""
+        wait = self._attempts.take(principal)
+        if wait > 0:
+            raise _refusal(ATTEMPTS, wait)
+
+    async def charge(self, principal: str, *, heavy: bool) -> None:
+        """Charge one call to every window, or to none and raise Refusal (RATE_LIMITED)."""
+        full = self._moving().charge(principal, heavy=heavy)
+        if full is not None:
+            raise _refusal(full.window, full.reset_after_s)
+
+    async def status(self, principal: str) -> list[WindowState]:
+        """What is left of each window, heavy ones last, without charging."""
+        return self._moving().status(principal)
+
+    def _moving(self) -> "MovingWindows":
+        if self._windows is None:
+            from mcp_dockerhub_security.windows import MovingWindows
+
+            self._windows = MovingWindows(self._calls, self._heavy, self._clock, self._max_principals)
+        return self._windows
+
+
+class _Attempts:
+    """A token bucket per principal: four times the calls of a minute at once, refilled at four times their pace."""
+
+    def __init__(self, windows: Sequence[Window], clock: Clock, max_principals: int) -> None:
+        short = [window for window in windows if window.seconds <= 60] or windows
+        window = max(short, key=lambda window: window.seconds)
+        self._burst = max(_MIN_ATTEMPTS_BURST, float(_ATTEMPTS_PER_CALL * window.amount))
+        self._rate = max(_MIN_ATTEMPTS_RATE, _ATTEMPTS_PER_CALL * window.amount / window.seconds)
+        self._clock = clock
+        self._max_principals = max_principals
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, principal: str) -> float:
+        """Take one token; 0, or the seconds until there is one."""
+        now = self._clock()
+        tokens, since = self._buckets.get(principal, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        self._buckets[principal] = (tokens if wait else tokens - 1, now)
+        self._buckets.move_to_end(principal)
+        if len(self._buckets) > self._max_principals:
+            self._buckets.popitem(last=False)
+        return wait
+
+
+def _refusal(window: str, wait: float) -> Refusal:
+    seconds = round(max(wait, 0.001), 3)
+    return Refusal(
+        RefusalCode.RATE_LIMITED,
+        f"Too many calls: the limit {window} is used up.",
+        rule=f"limit {window}",
+        hint=f"Wait {seconds:g} s before calling again; docker_rate_limit_status shows what is left.",
+        retryable=True,
+        retry_after_s=seconds,
+    )

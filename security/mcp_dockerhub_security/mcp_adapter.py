@@ -1,0 +1,148 @@
+"""The one place of this package that knows the MCP SDK: its middleware hook, which the SDK calls provisional."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, TextContent
+
+from mcp_dockerhub_security.guard import Guard
+from mcp_dockerhub_security.refusals import RefusalCode, ReportableError, error_content
+from mcp_dockerhub_security.request import Request
+
+if TYPE_CHECKING:
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL)
+"""W3C Trace Context, section 3.2; later versions may append fields."""
+
+RPC_CODES: Final[Mapping[str, int]] = {
+    "NOT_FOUND": -32002,
+    "INVALID_INPUT": -32003,
+    "AUTHENTICATION_FAILED": -32004,
+    "FORBIDDEN": -32005,
+    "RATE_LIMITED": -32006,
+    "QUOTA_EXHAUSTED": -32007,
+    "UPSTREAM_TIMEOUT": -32008,
+    "UPSTREAM_UNAVAILABLE": -32009,
+    "UPSTREAM_INVALID": -32010,
+    "UNSUPPORTED": -32011,
+    "POLICY_DENIED": -32012,
+    "CONSENT_REQUIRED": -32013,
+    "TOO_LARGE": -32014,
+    "INTERNAL": -32015,
+}
+"""Own codes in the range that neither the SDK nor the specification uses; -32002 is MCP's "resource not found"."""
+
+_OUTCOMES_OF_RPC: Final[Mapping[int, str]] = {
+    -32600: "INVALID_INPUT",
+    -32601: "UNSUPPORTED",
+    -32602: "INVALID_INPUT",
+    -32700: "INVALID_INPUT",
+}
+"""JSON-RPC 2.0 errors that the SDK answers with."""
+
+
+class GuardMiddleware:
+    """Every request goes through the Guard; notifications change nothing here and pass."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    async def __call__(self, ctx: "ServerRequestContext[Any, Any]", call_next: "CallNext") -> "HandlerResult":
+        if ctx.request_id is None:
+            # A notification cannot be answered, and one that cancels must always get through.
+            return await call_next(ctx)
+        request = request_of(ctx)
+        admission = self._guard.admit(request)
+        try:
+            async with admission:
+                try:
+                    result = await call_next(ctx)
+                except MCPError as error:
+                    admission.conclude(_outcome_of_rpc(error))
+                    raise
+                admission.conclude(_outcome_of_result(result))
+                return result
+        except Exception as error:
+            if not isinstance(error, ReportableError):
+                raise
+            if request.method == "tools/call":
+                return tool_error(error)
+            raise rpc_error(error) from None
+
+
+def tool_error(error: BaseException) -> CallToolResult:
+    """A failed tool call as the model sees it; the one line of text says the same as the structured content."""
+    content = error_content(error)
+    text = f"{content['code']}: {content['message']} {content['hint']}".rstrip()
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content, is_error=True)
+
+
+def rpc_error(error: BaseException) -> MCPError:
+    """A failed read, prompt or completion as the client sees it; ``data`` is what a tool error would contain."""
+    content = error_content(error)
+    code = RPC_CODES.get(content["code"], RPC_CODES["INTERNAL"])
+    return MCPError(code, content["message"], content)
+
+
+def request_of(ctx: "ServerRequestContext[Any, Any]") -> Request:
+    """What the SDK's context says of one request."""
+    params = ctx.params if isinstance(ctx.params, Mapping) else {}
+    name, arguments = _named(ctx.method, params)
+    return Request(
+        method=ctx.method,
+        name=name,
+        arguments=arguments,
+        params=ctx.params,
+        request_id=str(ctx.request_id)[:64],
+        client=_client(ctx),
+        trace_id=_trace_id(params),
+    )
+
+
+def _named(method: str, params: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The operation a request names, and its raw arguments."""
+    if method == "resources/read":
+        return params.get("uri"), {"uri": params.get("uri")}
+    if method == "completion/complete":
+        reference = params.get("ref")
+        if not isinstance(reference, Mapping):
+            return None, None
+        arguments = {key: params[key] for key in ("ref", "argument", "context") if key in params}
+        return reference.get("name", reference.get("uri")), arguments
+    if method in ("tools/call", "prompts/get"):
+        return params.get("name"), params.get("arguments")
+    return "", None
+
+
+def _client(ctx: "ServerRequestContext[Any, Any]") -> str:
+    client = ctx.session.client_params
+    return f"{client.client_info.name}/{client.client_info.version}"[:400] if client else ""
+
+
+def _trace_id(params: Mapping[str, Any]) -> str:
+    meta = params.get("_meta")
+    parent = meta.get("traceparent") if isinstance(meta, Mapping) else None
+    found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) else None
+    return found[1] if found else ""
+
+
+def _outcome_of_result(result: "HandlerResult") -> str:
+    """Handlers' results arrive as the dict that goes on the wire, those of inner middleware as models."""
+    if result is None:
+        return "ok"
+    wire = result if isinstance(result, dict) else result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    if wire.get("isError"):
+        return _code(wire.get("structuredContent"))
+    return "input_required" if wire.get("resultType") == "input_required" else "ok"
+
+
+def _outcome_of_rpc(error: MCPError) -> str:
+    return _OUTCOMES_OF_RPC.get(error.error.code) or _code(error.error.data)
+
+
+def _code(content: object) -> str:
+    code = content.get("code") if isinstance(content, Mapping) else None
+    return code if isinstance(code, str) and code in RPC_CODES else str(RefusalCode.INTERNAL)

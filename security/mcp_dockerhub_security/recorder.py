@@ -1,0 +1,109 @@
+"""One record of each call: opened when it arrives, closed however it ends."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from mcp_dockerhub_security.audit import AuditLog, AuditUnavailableError
+from mcp_dockerhub_security.observer import SecurityObserver
+from mcp_dockerhub_security.refusals import Refusal, RefusalCode
+from mcp_dockerhub_security.request import Request
+from mcp_dockerhub_security.text import clean_identifier
+from mcp_dockerhub_security.validation import argument_shape
+
+if TYPE_CHECKING:
+    from mcp_dockerhub_security.grant import Target
+    from mcp_dockerhub_security.identity import Principal
+    from mcp_dockerhub_security.levels import Level
+
+MAX_NAME: Final = 100
+MAX_TARGETS: Final = 20
+
+Event = Literal["intent", "outcome", "refusal"]
+
+
+class CallRecord:
+    """What is known of a call so far; the Guard fills it in as it decides."""
+
+    __slots__ = ("decision", "level", "name", "outcome", "principal", "request", "rule", "started", "targets")
+
+    def __init__(self, request: Request, started: float) -> None:
+        self.request = request
+        self.started = started
+        self.principal: Principal | None = None
+        self.name: str | None = None
+        """The operation's name in the catalogue; until it is found, what the client wrote is shown, cleaned."""
+        self.targets: tuple[Target, ...] = ()
+        self.level: Level | None = None
+        self.decision: Literal["allow", "deny"] = "deny"
+        self.rule = ""
+        self.outcome: str | None = None
+        """``ok``, ``cancelled``, ``input_required``, or the code of the error."""
+
+
+class Recorder:
+    """Writes call records to the audit log and tells the observer."""
+
+    def __init__(
+        self, log: AuditLog, observer: SecurityObserver, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._log = log
+        self._observer = observer
+        self._clock = clock
+
+    def open(self, request: Request) -> CallRecord:
+        """Begin the record of a call."""
+        return CallRecord(request, self._clock())
+
+    async def intent(self, record: CallRecord) -> None:
+        """Put on the disk that a call with effects is about to happen.
+
+        Raises Refusal when that fails: what cannot be recorded is not done.
+        """
+        try:
+            self._write("intent", record)
+            await self._log.sync()
+        except AuditUnavailableError:
+            raise Refusal(
+                RefusalCode.INTERNAL,
+                "The audit log cannot be written, so nothing that changes anything is done.",
+                rule="audit_unavailable",
+                hint="The operator must make room for the audit log; reads still work.",
+                retryable=True,
+            ) from None
+
+    def close(self, record: CallRecord) -> None:
+        """Write how the call ended. A log that fails does not fail a call that is over; health shows it."""
+        refused = record.decision == "deny"
+        if refused:
+            self._observer.refused(record.rule, record.outcome or "")
+        try:
+            self._write("refusal" if refused else "outcome", record)
+        except AuditUnavailableError:
+            self._observer.audit("failed", 0.0)
+
+    def _write(self, event: Event, record: CallRecord) -> None:
+        started = self._clock()
+        self._log.append(event, self._fields(event, record, started))
+        self._observer.audit(event, self._clock() - started)
+
+    def _fields(self, event: Event, record: CallRecord, now: float) -> dict[str, Any]:
+        request, principal = record.request, record.principal
+        fields: dict[str, Any] = {
+            "method": clean_identifier(request.method, MAX_NAME),
+            "tool": record.name if record.name is not None else clean_identifier(str(request.name)[:400], MAX_NAME),
+            "arguments": argument_shape(request.arguments),
+            "target": [str(target) for target in record.targets[:MAX_TARGETS]],
+            "principal": principal.id if principal else "",
+            "tenant": principal.tenant if principal else "",
+            "client": principal.client if principal else "",
+            "decision": record.decision,
+            "rule": record.rule,
+            "level": record.level.value if record.level else "",
+            "request_id": request.request_id,
+            "trace_id": request.trace_id,
+        }
+        if event != "intent":
+            fields["outcome"] = record.outcome
+            fields["duration_ms"] = round((now - record.started) * 1000, 3)
+        return fields
