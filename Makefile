@@ -12,7 +12,7 @@ AGAINST_WHEEL = PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/path
 # An editable installation, once asked for with `make dev`, serves every target but `test`.
 INSTALLED = $(if $(wildcard $(VENV)/.editable),$(VENV)/.editable,$(VENV)/.wheel)
 
-.PHONY: help demo test check bench run dev format lock docker-registry clean
+.PHONY: help demo test check bench run dev docs format lock docker-registry clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,12 +29,13 @@ test: $(VENV)/.wheel docker-registry ## run every test against the built wheel, 
 	@$(BIN)/coverage report
 	@$(BIN)/python scripts/coverage_floors.py
 
-check: $(INSTALLED) ## lint, format, types, layers, locks
+check: $(INSTALLED) ## lint, format, types, layers, locks, generated documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=.:security:monitoring $(BIN)/lint-imports
 	$(BIN)/python scripts/lock.py --check
+	$(BIN)/python scripts/generate_docs.py --check
 
 bench: $(INSTALLED) ## measure start, latency and memory next to a bare server
 	@$(BIN)/python -m benchmarks.run
@@ -43,6 +44,9 @@ run: $(INSTALLED) ## start the stdio server against Docker Hub
 	@exec $(BIN)/mcp-dockerhub
 
 dev: $(VENV)/.editable ## install the checkout editable, for running single tests
+
+docs: $(INSTALLED) ## write the generated documents anew
+	$(BIN)/python scripts/generate_docs.py
 
 format: $(VENV)/.deps ## put the code into shape
 	$(BIN)/ruff check --fix

@@ -144,7 +144,7 @@ target "_release" {
   cache-from = []
   cache-to   = []
   attest     = ["type=sbom", "type=provenance,mode=max"]
-  output     = ["type=image,push=true,oci-mediatypes=true,rewrite-timestamp=true,compression-level=9"]
+  output     = ["type=image,push=true,oci-mediatypes=true,rewrite-timestamp=true"]
 }
 
 target "production-release" {

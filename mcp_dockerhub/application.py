@@ -96,15 +96,13 @@ class Application:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the background work going while the body runs, then close everything."""
+        background = [asyncio.create_task(self.lag.run()), asyncio.create_task(self._watch_health())]
         try:
-            async with asyncio.TaskGroup() as background:
-                tasks = [background.create_task(self.lag.run()), background.create_task(self._watch_health())]
-                try:
-                    yield
-                finally:
-                    for task in tasks:
-                        task.cancel()
+            yield
         finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await self.clients.aclose()
             self.audit.close()
 

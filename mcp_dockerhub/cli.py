@@ -89,7 +89,7 @@ def _with_settings(arguments: argparse.Namespace, run: Callable[[Any], int]) -> 
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from mcp_dockerhub.server import serve
+    from mcp_dockerhub.serving import serve
 
     return _with_settings(arguments, serve)
 
@@ -139,6 +139,10 @@ def _healthcheck(_: argparse.Namespace) -> int:
 def _audit_verify(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub_security.audit import verify
 
-    report = verify(arguments.file)
+    try:
+        report = verify(arguments.file)
+    except OSError as error:
+        sys.stderr.write(f"mcp-dockerhub: the audit log cannot be read ({error.strerror}).\n")
+        return UNUSABLE
     print(report.text)
     return OK if report.intact else FAILED

@@ -2,25 +2,17 @@
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.stdio import stdio_server
-from mcp.shared.message import SessionMessage
 from mcp_types import (
-    PARSE_ERROR,
     CallToolResult,
     Completion,
-    ErrorData,
     GetPromptResult,
-    JSONRPCError,
     Prompt,
     PromptArgument,
     PromptMessage,
@@ -37,14 +29,12 @@ from mcp_dockerhub.errors import UpstreamTimeout
 from mcp_dockerhub.results import Result
 from mcp_dockerhub.services import CALL_TIMEOUT
 from mcp_dockerhub.settings import Settings
-from mcp_dockerhub.stdio import standard_streams
 from mcp_dockerhub.tools.addressed import COMPLETION, complete
 from mcp_dockerhub.tools.call import Call
 from mcp_dockerhub.tools.prompts import PROMPTS, PromptSpec
 from mcp_dockerhub.tools.resources import RESOURCES, ResourceSpec, find_resource
 from mcp_dockerhub.tools.toolset import ToolSpec
 from mcp_dockerhub.transport.deadline import call_deadline
-from mcp_dockerhub_monitoring.endpoint import MonitoringEndpoint, standard_routes
 from mcp_dockerhub_monitoring.logs import configure_logging
 from mcp_dockerhub_monitoring.mcp_adapter import MetricsMiddleware
 from mcp_dockerhub_security.grant import Grant, current_grant
@@ -55,7 +45,6 @@ from mcp_dockerhub_security.sanitize import clean_text
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
-    from mcp.shared._stream_protocols import ReadStream, WriteStream
 
 _JSON: Final = "application/json"
 _LISTS_NEVER_CHANGE: Final = CacheHint(ttl_ms=3_600_000, scope="private")
@@ -215,78 +204,6 @@ def _prompt(spec: PromptSpec) -> Prompt:
             for name, text in spec.descriptions.items()
         ],
     )
-
-
-def serve(settings: Settings) -> int:
-    """Serve MCP over stdio until the client closes stdin or a signal ends the process; returns the exit code."""
-    configure_logging(settings.log_level, settings.log_format)
-    application = Application.build(settings)
-    for warning in application.clients.warnings:
-        sys.stderr.write(f"mcp-dockerhub: {warning}\n")
-    asyncio.run(_serve(application))
-    return 0
-
-
-async def _serve(application: Application) -> None:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(application.running())
-        if application.settings.metrics_port is not None:
-            await stack.enter_async_context(_endpoint(application))
-        session = asyncio.create_task(_session(DockerHubServer(application)))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # Windows has no such handlers; there the process simply ends.
-            with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, session.cancel)
-        with suppress(asyncio.CancelledError):
-            await session
-
-
-async def _session(server: DockerHubServer) -> None:
-    async with standard_streams() as (lines, out):
-        # The SDK asks for files but only iterates, writes and flushes.
-        streams = stdio_server(cast("Any", lines), cast("Any", out))
-        async with streams as (incoming, outgoing):
-            await server.run_on(_Answered(incoming, outgoing), outgoing)
-
-
-class _Answered:
-    """An incoming stream whose broken messages are answered (JSON-RPC 2.0, section 5.1) and not passed on."""
-
-    def __init__(
-        self, incoming: "ReadStream[SessionMessage | Exception]", outgoing: "WriteStream[SessionMessage]"
-    ) -> None:
-        self._incoming = incoming
-        self._outgoing = outgoing
-
-    async def receive(self) -> SessionMessage | Exception:
-        while isinstance(message := await self._incoming.receive(), Exception):
-            error = ErrorData(code=PARSE_ERROR, message="The line is not a JSON-RPC 2.0 message.")
-            await self._outgoing.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=None, error=error)))
-        return message
-
-    async def aclose(self) -> None:
-        await self._incoming.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self.receive()
-        except anyio.EndOfStream:
-            raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-
-def _endpoint(application: Application) -> MonitoringEndpoint:
-    settings = application.settings
-    routes = standard_routes(application.metrics, application.health)
-    return MonitoringEndpoint(routes, host=settings.metrics_host, port=settings.metrics_port or 0)
 
 
 def call_once(settings: Settings, tool: str, arguments: Mapping[str, Any], *, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mcp_dockerhub import __version__
+from mcp_dockerhub.cache import NULL_OBSERVER as NOBODY_WATCHES
 from mcp_dockerhub.cache import Cache, CacheObserver, Kind
 from mcp_dockerhub.hub.client import HubClient
 from mcp_dockerhub.images.sources import Sources
@@ -74,7 +75,7 @@ def build_clients(
     settings: Settings,
     *,
     upstream_observer: UpstreamObserver = NULL_OBSERVER,
-    cache_observer: CacheObserver | None = None,
+    cache_observer: CacheObserver = NOBODY_WATCHES,
 ) -> Clients:
     """Nothing here connects to anything."""
     docker = _docker_config(settings)
@@ -91,7 +92,7 @@ def build_clients(
         ttl=_ttl(settings.cache_ttl),
         task_context=lambda: own_deadline(CALL_TIMEOUT),
         remaining=remaining,
-        **({"observer": cache_observer} if cache_observer else {}),
+        observer=cache_observer,
     )
     sources = Sources(RegistryClient(http, cache, registries), HubClient(http, cache, settings.hub_url, credential))
     warnings = (*docker.warnings, *([NO_USERNAME] if settings.token_without_username else []))

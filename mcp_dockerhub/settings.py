@@ -32,9 +32,7 @@ from pydantic_settings import (
 TOOLSETS: Final = ("images", "server")
 MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "MCP_DOCKERHUB_"
-CACHE_KINDS: Final = frozenset(
-    {"search", "repository", "tags", "tag_digest", "dockerfile", "vulnerabilities"}
-)
+CACHE_KINDS: Final = frozenset({"search", "repository", "tags", "tag_digest", "dockerfile", "vulnerabilities"})
 SECRETS: Final = ("DOCKERHUB_TOKEN", "DOCKERHUB_PASSWORD", f"{PREFIX}REGISTRIES")
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -139,7 +137,9 @@ class Settings(BaseSettings):
         "Comma-separated hosts that a reference may name. Default: the well-known public registries "
         "and those that are configured.",
     )
-    https_proxy: SecretStr | None = _setting("HTTPS_PROXY", None, "Forward proxy for all requests. The proxy then resolves names.")
+    https_proxy: SecretStr | None = _setting(
+        "HTTPS_PROXY", None, "Forward proxy for all requests. The proxy then resolves names."
+    )
     ca_file: Path | None = _setting("SSL_CERT_FILE", None, "Certificates to trust instead of the system's, as PEM.")
     toolsets: Names = _setting(
         f"{PREFIX}TOOLSETS", TOOLSETS, f"Comma-separated toolsets to offer, of {', '.join(TOOLSETS)}."

@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -24,9 +25,18 @@ _UNREADABLE: Final = "{"
 class LineReader:
     """Lines of a pipe as text; iteration ends at end of file."""
 
-    def __init__(self, reader: asyncio.StreamReader, limit: int = MAX_LINE) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport | None = None, limit: int = MAX_LINE
+    ) -> None:
         self._reader = reader
+        self._transport = transport
         self._limit = limit
+
+    def end(self) -> None:
+        """End the input here, whatever the other side still sends."""
+        if self._transport is not None:
+            self._transport.close()
+        self._reader.feed_eof()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         pending = bytearray()
@@ -59,8 +69,25 @@ class LineWriter:
         await self._writer.drain()
 
 
+Incoming = LineReader | anyio.AsyncFile[str]
+Outgoing = LineWriter | anyio.AsyncFile[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StandardStreams:
+    """The two directions of the channel."""
+
+    incoming: Incoming
+    outgoing: Outgoing
+
+    def end_input(self) -> None:
+        """Make the input end here; a regular file ends by itself."""
+        if isinstance(self.incoming, LineReader):
+            self.incoming.end()
+
+
 @asynccontextmanager
-async def standard_streams() -> AsyncIterator[tuple["Readable", "Writable"]]:
+async def standard_streams() -> AsyncIterator[StandardStreams]:
     """Claim stdin and stdout for messages, and give stdout back afterwards."""
     sys.stdout.flush()
     wire = os.dup(1)
@@ -71,11 +98,7 @@ async def standard_streams() -> AsyncIterator[tuple["Readable", "Writable"]]:
         stack.callback(os.dup2, wire, 1)
         for fd, state in blocking:
             stack.callback(os.set_blocking, fd, state)
-        yield await _reader(0, stack), await _writer(wire, stack)
-
-
-Readable = LineReader | anyio.AsyncFile[str]
-Writable = LineWriter | anyio.AsyncFile[str]
+        yield StandardStreams(await _reader(0, stack), await _writer(wire, stack))
 
 
 def _can_wait_for(fd: int) -> bool:
@@ -84,7 +107,7 @@ def _can_wait_for(fd: int) -> bool:
     return os.name == "posix" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd))
 
 
-async def _reader(fd: int, stack: AsyncExitStack) -> Readable:
+async def _reader(fd: int, stack: AsyncExitStack) -> Incoming:
     if not _can_wait_for(fd):
         return anyio.wrap_file(os.fdopen(fd, encoding="utf-8", errors="replace", closefd=False))
     reader = asyncio.StreamReader()
@@ -93,10 +116,10 @@ async def _reader(fd: int, stack: AsyncExitStack) -> Readable:
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
     stack.callback(transport.close)
-    return LineReader(reader)
+    return LineReader(reader, transport)
 
 
-async def _writer(fd: int, stack: AsyncExitStack) -> Writable:
+async def _writer(fd: int, stack: AsyncExitStack) -> Outgoing:
     if not _can_wait_for(fd):
         return anyio.wrap_file(os.fdopen(fd, "w", encoding="utf-8", closefd=False))
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Descriptor, Image, ImageConfig
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel
+from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, clean_prose
 
 MAX_DIFFERENCES: Final = 100
 _ROWS: Final = 30
@@ -167,7 +167,7 @@ def _settings_of(config: ImageConfig) -> dict[str, str]:
         "volumes": ", ".join(sorted(config.volumes)),
     }
     many = {f"env {name}": value for name, value in assignments(config.env).items()}
-    many |= {f"label {name}": value for name, value in labels(config.labels).items()}
+    many |= {f"label {name}": clean_prose(value) for name, value in labels(config.labels).items()}
     return {name: value for name, value in single.items() if value} | many
 
 

@@ -30,7 +30,7 @@ class Dockerfile(Result):
     digest: Identifier
     origin: Literal["reconstructed"]
     base: Identifier | None
-    """The base image by the image's own annotations; its steps are part of the content."""
+    """The base image by the image's own word; its steps are part of the content."""
     content: Annotated[str, code_of(MAX_DOCKERFILE)]
 
     def render(self) -> str:
@@ -63,7 +63,7 @@ async def image_dockerfile(sources: Sources, access: Access, ref: Reference, pla
 def _content(ref: Reference, image: Image, base: str) -> list[str]:
     lines = [f"# Reconstructed from the history of {ref.familiar} ({image.platform})"]
     if base:
-        lines.append(f"# Base image by its annotations: {' '.join(base.split())}; its steps are included")
+        lines.append(f"# Base image by its own word: {' '.join(base.split())}; its steps are included")
     return [*lines, "FROM scratch", *reconstruct(image.config.history)]
 
 

@@ -1,6 +1,7 @@
 """docker_get_image_history: the steps an image was built in."""
 
 from datetime import datetime
+from typing import Final
 
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
@@ -14,8 +15,8 @@ from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.results import Provenance, Result
 from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, Prose
 
-MAX_STEPS = 500
-_ROWS = 50
+MAX_STEPS: Final = 500
+_ROWS: Final = 50
 
 
 class HistoryStep(OutputModel):

@@ -19,7 +19,7 @@ _KEYWORDS: Final = frozenset(
     {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD"}
     | {"RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
 )
-_BUILDKIT: Final = re.compile(r"\s*# buildkit\s*$")
+_BUILDKIT: Final = "# buildkit"
 _NOP: Final = re.compile(r"^[^#\n\"]{0,512}#\(nop\)\s*(?=(?P<keyword>[A-Z]+))")
 _BUILD_ARGUMENTS: Final = re.compile(r"(?:RUN )?\|[0-9]+ ")
 _SHELL: Final = re.compile(
@@ -31,7 +31,7 @@ _CLASSIC_SOURCE: Final = re.compile(
 )
 _GO_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _GO_STRINGS: Final = re.compile(r'^\s*(?:"(?:[^"\\]|\\.)*"[\s,]*)*$', re.DOTALL)
-_MAP_ENTRY: Final = re.compile(r"([^\s:\[\]]{1,256}):\{\}")
+_MAP_ENTRY: Final = re.compile(r"(?<!\S)([^\s:\[\]]{1,256}):\{\}")
 _PAIR_START: Final = re.compile(r"^[^\s=\"']+=")
 _HEALTHCHECK: Final = re.compile(
     r"^&?\{\[(?P<test>(?:\s*\"(?:[^\"\\]|\\.)*\")*)\](?P<times>(?: \"[^\"]*\")*)"
@@ -57,7 +57,7 @@ class Instruction:
 
 def parse_instruction(created_by: str, shell: Sequence[str] = DEFAULT_SHELL) -> Instruction:
     """Read one step; ``shell`` is what the last SHELL instruction before it set."""
-    text = _BUILDKIT.sub("", created_by[:MAX_STEP]).strip()
+    text = created_by[:MAX_STEP].strip().removesuffix(_BUILDKIT).rstrip()
     nop = _NOP.match(text)
     if nop and nop["keyword"] in _KEYWORDS:
         text = text[nop.end() :]

@@ -1,5 +1,7 @@
 """docker_analyze_layers: what makes an image as large as it is."""
 
+from typing import Final
+
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
 from mcp_dockerhub.images.instructions import parse_instruction
@@ -13,8 +15,9 @@ from mcp_dockerhub.registry.models import Descriptor, HistoryEntry, Image
 from mcp_dockerhub.results import Provenance, Result
 from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel
 
-_ROWS = 40
-_FOREIGN = "Some layers are kept outside the registry; their sizes are what the manifest says."
+MAX_LAYERS: Final = 500
+_ROWS: Final = 40
+_FOREIGN: Final = "Some layers are kept outside the registry; their sizes are what the manifest says."
 
 
 class Layer(OutputModel):
@@ -46,7 +49,7 @@ class LayerAnalysis(Result):
             for place, layer in enumerate(self.layers, 1)
         ]
         table = render.table(("#", "size", "share", "digest", "made by"), rows, ">>>")
-        counts = f"{render.counted(len(rows), 'layer')}, {self.empty_layers} empty, {self.empty_steps} steps without"
+        counts = f"{render.counted(len(rows), 'layer')}, {self.empty_layers} empty; {self.empty_steps} steps made none"
         lines = [f"{self.image} ({self.platform}): {render.size(self.size)} compressed in {counts}"]
         lines += render.head(table, _ROWS + 1, "layer")
         if self.largest:
@@ -63,6 +66,9 @@ async def analyze_layers(sources: Sources, access: Access, ref: Reference, platf
         seen.warn(matched.problem)
     if image.manifest.has_foreign_layers:
         seen.warn(_FOREIGN)
+    total = len(image.manifest.layers)
+    if total > MAX_LAYERS:
+        seen.warn(f"Only the first {MAX_LAYERS} of {total} layers are listed.")
     return _analysis(ref, image, matched.makers, seen)
 
 
@@ -77,7 +83,7 @@ def _analysis(ref: Reference, image: Image, makers: tuple[HistoryEntry | None, .
         platform=str(image.platform),
         digest=image.manifest.digest,
         size=total,
-        layers=[_layer(layer, maker, total) for layer, maker in zip(layers, makers, strict=True)],
+        layers=[_layer(layer, maker, total) for layer, maker in zip(layers[:MAX_LAYERS], makers, strict=False)],
         empty_layers=sum(map(is_empty_layer, layers)),
         empty_steps=sum(entry.empty_layer for entry in image.config.history),
         largest=max(layers, key=lambda layer: layer.size).digest if layers else None,

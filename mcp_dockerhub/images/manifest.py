@@ -19,7 +19,7 @@ from mcp_dockerhub.registry.models import (
     SchemaOneManifest,
 )
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, RawBase64
+from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Prose, RawBase64
 
 MAX_ENTRIES: Final = 500
 MAX_ANNOTATIONS: Final = 100
@@ -49,7 +49,7 @@ class ManifestView(Result):
     config: Content | None
     entries: list[Content]
     """Layers of a manifest, manifests of an index."""
-    annotations: dict[Identifier, Code]
+    annotations: dict[Identifier, Prose]
     raw: RawBase64 | None
     """The exact bytes whose hash is the digest."""
 

@@ -4,13 +4,11 @@ from mcp_dockerhub.access import Access
 from mcp_dockerhub.cache import Cached, Fetched, Kind
 from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
 from mcp_dockerhub.reference import Repository
-from mcp_dockerhub.registry import media_types
+from mcp_dockerhub.registry import fields, media_types
 from mcp_dockerhub.registry.configs import MAX_CONFIG, parse_config
 from mcp_dockerhub.registry.models import Descriptor, ImageConfig
 from mcp_dockerhub.registry.verify import check_digest, check_size
 from mcp_dockerhub.registry.wire import Endpoint, Wire
-
-_PARSED_FACTOR = 4
 
 
 async def blob(wire: Wire, access: Access, repository: Repository, descriptor: Descriptor, limit: int) -> Cached[bytes]:
@@ -38,7 +36,7 @@ async def config(wire: Wire, access: Access, repository: Repository, descriptor:
 
     async def fetch() -> Fetched[ImageConfig]:
         raw = await _read(wire, endpoint, descriptor, what)
-        return Fetched(parse_config(raw, descriptor.digest, what), len(raw) * _PARSED_FACTOR)
+        return Fetched(parse_config(raw, descriptor.digest, what), len(raw) * fields.PARSED_FACTOR)
 
     return await wire.cache.get(endpoint.key(Kind.DOCUMENT, "config", descriptor.digest), fetch)
 

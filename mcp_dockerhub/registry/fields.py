@@ -13,6 +13,9 @@ from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
 MAX_ITEMS: Final = 8192
 """Elements of one list or object; the longest real ones (histories, annotations) have a few hundred."""
 
+PARSED_FACTOR: Final = 3
+"""Memory of a parsed document in multiples of its bytes: 1.9 to 2.9 for an index, a manifest and a config."""
+
 Json = Mapping[str, Any]
 
 
@@ -34,7 +37,12 @@ def _no_constant(name: str) -> Never:
 def text(source: Json, key: str) -> str:
     """A string, empty when absent."""
     value = source.get(key)
-    return value if isinstance(value, str) else ""
+    return _encodable(value) if isinstance(value, str) else ""
+
+
+def _encodable(value: str) -> str:
+    """Half surrogate pairs, which JSON can escape and UTF-8 cannot write, become question marks."""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def child(source: Json, key: str) -> Json:
@@ -57,8 +65,8 @@ def texts(source: Json, key: str, what: str) -> tuple[str, ...]:
     """The strings of a list; one string stands for a list of one, as in early image configs."""
     value = source.get(key)
     if isinstance(value, str):
-        return (value,)
-    return tuple(item for item in items(source, key, what) if isinstance(item, str))
+        return (_encodable(value),)
+    return tuple(_encodable(item) for item in items(source, key, what) if isinstance(item, str))
 
 
 def optional_texts(source: Json, key: str, what: str) -> tuple[str, ...] | None:
@@ -68,12 +76,13 @@ def optional_texts(source: Json, key: str, what: str) -> tuple[str, ...] | None:
 
 def mapping(source: Json, key: str, what: str) -> dict[str, str]:
     """The string values of an object."""
-    return {name: value for name, value in _bounded(source, key, what).items() if isinstance(value, str)}
+    found = _bounded(source, key, what).items()
+    return {_encodable(name): _encodable(value) for name, value in found if isinstance(value, str)}
 
 
 def names(source: Json, key: str, what: str) -> tuple[str, ...]:
     """The keys of an object used as a set (``ExposedPorts``, ``Volumes``)."""
-    return tuple(_bounded(source, key, what))
+    return tuple(map(_encodable, _bounded(source, key, what)))
 
 
 def _bounded(source: Json, key: str, what: str) -> Json:

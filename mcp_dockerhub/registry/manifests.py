@@ -7,7 +7,7 @@ from mcp_dockerhub.access import Access
 from mcp_dockerhub.cache import Cached, Fetched, Key, Kind
 from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
 from mcp_dockerhub.reference import Digest, Reference
-from mcp_dockerhub.registry import media_types
+from mcp_dockerhub.registry import fields, media_types
 from mcp_dockerhub.registry.documents import MAX_MANIFEST, parse_manifest
 from mcp_dockerhub.registry.errors import codes, failure
 from mcp_dockerhub.registry.freshness import combined
@@ -21,8 +21,6 @@ from mcp_dockerhub.transport.client import Response
 # A HEAD's refusal has no body to say why (a token service's, met on the way, has), and some registries do not do
 # HEAD at all: GET tells.
 _UNCLEAR: Final = frozenset({400, 403, 404, 405, 406, 415, 501})
-_PARSED_FACTOR: Final = 4
-"""Memory of a parsed document, in multiples of its bytes (measured on indexes and configs: 3 to 4)."""
 
 
 async def resolve(wire: Wire, access: Access, ref: Reference) -> Cached[Resolved]:
@@ -133,4 +131,4 @@ def _document_key(endpoint: Endpoint, digest: Digest) -> Key:
 
 
 def _fetched(document: Manifest) -> Fetched[Manifest]:
-    return Fetched(document, document.size * (1 + _PARSED_FACTOR))
+    return Fetched(document, document.size * (1 + fields.PARSED_FACTOR))

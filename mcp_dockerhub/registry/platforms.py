@@ -32,6 +32,11 @@ def effective(wanted: Platform | None, offered: Iterable[Platform]) -> Platform:
 def not_offered(familiar: str, wanted: Platform, offered: Iterable[Platform]) -> Unsupported:
     """The error that lists what there is instead."""
     names = [str(platform) for platform in offered]
+    if not names:
+        return Unsupported(
+            f"{familiar} holds no container image for any platform.",
+            hint="It may hold artifacts or attestations only: read its manifest instead.",
+        )
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    listed = ", ".join(names[:_MAX_LISTED]) + more if names else "none that is declared"
-    return Unsupported(f"{familiar} has no image for {wanted}.", hint=f"Ask for one of its platforms: {listed}.")
+    listed = ", ".join(names[:_MAX_LISTED])
+    return Unsupported(f"{familiar} has no image for {wanted}.", hint=f"Ask for one of its platforms: {listed}{more}.")

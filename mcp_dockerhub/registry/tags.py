@@ -23,8 +23,8 @@ MAX_PAGES: Final = 2000
 MAX_TAGS: Final = 200_000
 _TAG_OVERHEAD: Final = 64
 """Bytes of a short string and its place in a tuple, beyond its characters."""
-# cosign's .sig, .att, .sbom and the referrers fallback: tags that hold no image but what is said about one.
-_ABOUT_A_DIGEST: Final = re.compile(r"sha(?:256|384|512)-[0-9a-f]{32,}(?:\.[a-z]+)?", re.ASCII)
+# The referrers fallback, cosign's .sig, .att and .sbom and the like: tags that hold what is said about a digest.
+_ABOUT_A_DIGEST: Final = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64}(?:\..*)?", re.ASCII)
 
 
 async def tags(wire: Wire, access: Access, repository: Repository) -> Cached[TagList]:

@@ -84,6 +84,7 @@ class Auth(httpx2.AsyncBaseTransport):
             offered = _choose(response, plan.upstream.credential)
             if offered is None or not tries or (proof.final and offered == challenge):
                 if proof.authorization is not None and proof.key is None:
+                    await response.aclose()
                     self._refuse_basic(request, plan)
                 return response
             await response.aclose()
@@ -169,5 +170,4 @@ def _foreign(request: httpx2.Request, response: httpx2.Response) -> bool:
 
 
 def _denial(denied: Denied, request: httpx2.Request) -> httpx2.Response:
-    headers = {"content-type": denied.content_type} if denied.content_type else {}
-    return httpx2.Response(denied.status, headers=headers, content=denied.body, request=request)
+    return httpx2.Response(denied.status, content=denied.body, request=request)

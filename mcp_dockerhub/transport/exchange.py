@@ -116,6 +116,11 @@ class WatchedStream(httpx2.AsyncByteStream):
                 await on_close()
 
 
+def body_is_open(request: httpx2.Request, response: httpx2.Response) -> bool:
+    """True when the caller will read the body: of a streamed request, once it succeeded. All others are read."""
+    return plan_of(request).streamed and response.is_success
+
+
 def stream_of(response: httpx2.Response) -> httpx2.AsyncByteStream:
     assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101  (asynchronous transports only)
     return response.stream

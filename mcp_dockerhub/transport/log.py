@@ -8,7 +8,7 @@ import httpx2
 
 from mcp_dockerhub.errors import DockerHubError, ErrorCode
 from mcp_dockerhub.transport.clock import Clock
-from mcp_dockerhub.transport.exchange import Meter, host_of, plan_of, start_meter, stream_of
+from mcp_dockerhub.transport.exchange import Meter, body_is_open, host_of, plan_of, start_meter, stream_of
 from mcp_dockerhub.transport.observer import Outcome, UpstreamObserver
 from mcp_dockerhub.transport.quota import read_quota
 
@@ -40,7 +40,7 @@ class RedactedLog(httpx2.AsyncBaseTransport):
         quota = read_quota(response.headers)
         if quota is not None:
             self._observer.quota(quota.limit, quota.remaining, quota.window_s)
-        if plan_of(request).streamed:
+        if body_is_open(request, response):
             response.stream = _Watched(stream_of(response), attempt, response.status_code)
         else:
             attempt.answered(response.status_code)

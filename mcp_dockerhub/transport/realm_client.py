@@ -101,7 +101,7 @@ def _read_answer(
     if status == 401 and sent:
         raise refused(host, upstream)
     if status in (401, 403):
-        return Denied(status, response.content, response.headers.get("content-type", ""))
+        return Denied(status, response.content)
     if not response.is_success:
         raise UpstreamInvalid(f"The token service {host} answered with status {status}.")
     answer = _json_object(response.content)

@@ -18,7 +18,7 @@ from mcp_dockerhub.transport.client import DEFAULT_BODY_LIMIT, Response, Streame
 from mcp_dockerhub.transport.clock import SYSTEM_CLOCK, Clock
 from mcp_dockerhub.transport.deadline import call_deadline
 from mcp_dockerhub.transport.egress import EgressGuard, address_check
-from mcp_dockerhub.transport.exchange import Plan, build_request, host_of, origin_of
+from mcp_dockerhub.transport.exchange import Plan, build_request, host_of, origin_of, stream_of
 from mcp_dockerhub.transport.limit import BodyLimit
 from mcp_dockerhub.transport.log import RedactedLog
 from mcp_dockerhub.transport.observer import NULL_OBSERVER, UpstreamObserver
@@ -116,7 +116,7 @@ class HttpStack:
         with call_deadline(self._options.call_timeout, clock=self._clock.monotonic):
             answer = await self._top.handle_async_request(request)
             try:
-                chunks = answer.aiter_raw()
+                chunks = aiter(stream_of(answer))
                 yield StreamedResponse(answer.status_code, _headers_of(answer), _shown_url(answer), chunks)
             finally:
                 await answer.aclose()

@@ -13,7 +13,7 @@ import httpx2
 from mcp_dockerhub.errors import RateLimited
 from mcp_dockerhub.transport.clock import Clock
 from mcp_dockerhub.transport.deadline import remaining
-from mcp_dockerhub.transport.exchange import WatchedStream, host_of, plan_of, stream_of
+from mcp_dockerhub.transport.exchange import WatchedStream, body_is_open, host_of, stream_of
 from mcp_dockerhub.transport.faults import QueueTimeout
 from mcp_dockerhub.transport.quota import quota_spent
 from mcp_dockerhub.transport.retry_after import retry_after
@@ -70,7 +70,7 @@ class Throttle(httpx2.AsyncBaseTransport):
             self._done(name, host)
             raise
         self._learn(host, response)
-        if not plan_of(request).streamed:
+        if not body_is_open(request, response):
             self._done(name, host)
             return response
 

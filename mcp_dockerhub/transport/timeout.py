@@ -7,7 +7,7 @@ import httpx2
 
 from mcp_dockerhub.errors import UpstreamTimeout
 from mcp_dockerhub.transport.deadline import remaining
-from mcp_dockerhub.transport.exchange import host_of, plan_of, stream_of
+from mcp_dockerhub.transport.exchange import body_is_open, host_of, stream_of
 
 
 class Timeout(httpx2.AsyncBaseTransport):
@@ -24,7 +24,7 @@ class Timeout(httpx2.AsyncBaseTransport):
                 response = await self._inner.handle_async_request(request)
         except TimeoutError as error:
             raise _late(host) from error
-        if plan_of(request).streamed:
+        if body_is_open(request, response):
             response.stream = _Timed(stream_of(response), self._seconds, host)
         return response
 

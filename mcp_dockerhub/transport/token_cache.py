@@ -50,7 +50,6 @@ class Denied:
 
     status: int
     body: bytes = field(repr=False)
-    content_type: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,8 @@ def _connect_error(fault: Exception, host: str) -> DockerHubError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and all it was raised from; groups come from several connection attempts."""
+    """``error`` and all that led to it; the pool raises ``from None``, which leaves only the context."""
     yield error
-    if isinstance(error, BaseExceptionGroup):
-        for member in error.exceptions:
-            yield from _causes(member)
-    if error.__cause__ is not None:
-        yield from _causes(error.__cause__)
+    earlier = error.__cause__ or error.__context__
+    if earlier is not None:
+        yield from _causes(earlier)

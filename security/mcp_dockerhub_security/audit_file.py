@@ -1,5 +1,6 @@
 """Where audit lines go: a locked, append-only file that is continued after a crash, or stderr."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -80,7 +81,7 @@ class FileSink:
                 sink = cls(candidate, descriptor)
                 sink._recover(now)
                 return sink
-        raise OSError(f"{MAX_WRITERS} processes already write audit logs at this path")
+        raise OSError(errno.EAGAIN, f"{MAX_WRITERS} processes already write audit logs at this path")
 
     def write(self, line: bytes) -> None:
         """Append a line; a write that fails or stops half-way (a full disk) is undone and raises OSError."""
@@ -145,7 +146,7 @@ class FileSink:
         os.close(self._descriptor)
         descriptor = _open_locked(self.path)
         if descriptor is None:
-            raise OSError("another process took the audit log while it was being recovered")
+            raise OSError(errno.EAGAIN, "another process took the audit log while it was being recovered")
         self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
         self.recovered = {"kind": "damaged", "bytes": size, "aside": aside.name}
 
@@ -156,7 +157,7 @@ class FileSink:
 
 def _check_regular(descriptor: int) -> None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OSError("the audit log must be a regular file, or - for stderr")
+        raise OSError(errno.EINVAL, "the audit log must be a regular file, or - for stderr")
 
 
 def _open_locked(path: Path) -> int | None:

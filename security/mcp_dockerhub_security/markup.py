@@ -12,7 +12,7 @@ from typing import Final
 
 import nh3
 
-from mcp_dockerhub_security.text import report
+from mcp_dockerhub_security.counting import report
 
 _MAX_ROUNDS: Final = 5
 

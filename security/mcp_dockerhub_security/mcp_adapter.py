@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
+from pydantic import ValidationError
 
 from mcp_dockerhub_security.guard import Guard
 from mcp_dockerhub_security.refusals import RefusalCode, ReportableError, error_content
 from mcp_dockerhub_security.request import Request
+from mcp_dockerhub_security.text import clean_identifier
+from mcp_dockerhub_security.validation import MAX_INTEGER_BITS
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL)
 """W3C Trace Context, section 3.2; later versions may append fields."""
+
+_MAX_ID: Final = 64
 
 RPC_CODES: Final[Mapping[str, int]] = {
     "NOT_FOUND": -32002,
@@ -63,6 +68,10 @@ class GuardMiddleware:
                 except MCPError as error:
                     admission.conclude(_outcome_of_rpc(error))
                     raise
+                except ValidationError:
+                    # The SDK's own check of a method's parameters; it answers with "invalid params".
+                    admission.conclude(str(RefusalCode.INVALID_INPUT))
+                    raise
                 admission.conclude(_outcome_of_result(result))
                 return result
         except Exception as error:
@@ -96,10 +105,17 @@ def request_of(ctx: "ServerRequestContext[Any, Any]") -> Request:
         name=name,
         arguments=arguments,
         params=ctx.params,
-        request_id=str(ctx.request_id)[:64],
+        request_id=_shown_id(ctx.request_id),
         client=_client(ctx),
         trace_id=_trace_id(params),
     )
+
+
+def _shown_id(request_id: int | str | None) -> str:
+    """Ids are the client's choice; Python refuses to print integers of thousands of digits."""
+    if isinstance(request_id, int) and request_id.bit_length() > MAX_INTEGER_BITS:
+        return "…"
+    return clean_identifier(str(request_id)[:_MAX_ID], _MAX_ID)
 
 
 def _named(method: str, params: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -91,7 +91,7 @@ class Recorder:
         request, principal = record.request, record.principal
         fields: dict[str, Any] = {
             "method": clean_identifier(request.method, MAX_NAME),
-            "tool": record.name if record.name is not None else clean_identifier(str(request.name)[:400], MAX_NAME),
+            "tool": record.name if record.name is not None else _shown(request.name),
             "arguments": argument_shape(request.arguments),
             "target": [str(target) for target in record.targets[:MAX_TARGETS]],
             "principal": principal.id if principal else "",
@@ -107,3 +107,8 @@ class Recorder:
             fields["outcome"] = record.outcome
             fields["duration_ms"] = round((now - record.started) * 1000, 3)
         return fields
+
+
+def _shown(name: Any) -> str:
+    """What the client called the operation; anything but text is left to the arguments' shape."""
+    return clean_identifier(name[: 4 * MAX_NAME], MAX_NAME) if isinstance(name, str) else ""

@@ -5,12 +5,25 @@ everywhere: terminal escape sequences (ECMA-48), control characters, bidirection
 Unicode calls default-ignorable (zero-width, tag characters, variation selectors: they hide instructions from
 people), line and paragraph separators, lone surrogates.
 
-Each removal is counted through one process-wide observer: ``observe_sanitizing``.
+Each removal is counted (``counting``).
 """
 
 import re
-from collections.abc import Callable
 from typing import Final
+
+from mcp_dockerhub_security.counting import observe_sanitizing, report
+
+__all__ = [
+    "CODE_LIMIT",
+    "IDENTIFIER_LIMIT",
+    "PROSE_LIMIT",
+    "clean_code",
+    "clean_identifier",
+    "clean_prose",
+    "clean_text",
+    "cut",
+    "observe_sanitizing",
+]
 
 IDENTIFIER_LIMIT: Final = 512
 PROSE_LIMIT: Final = 4_000
@@ -33,28 +46,6 @@ _HIDDEN: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_HIDDEN_CLASS}]+")
 _HIDDEN_OR_BREAK: Final = re.compile(f"[\x00-\x1f{_HIDDEN_CLASS}]+")
 _SUSPECT: Final = _HIDDEN.search
 """Finds anything to remove from multi-line text: ESC is among the controls."""
-
-SanitizeObserver = Callable[[str, int], None]
-"""Called with a kind (``ansi``, ``hidden``, ``html``, ``image``, ``link``, ``cut``) and how many."""
-
-
-def _ignore(kind: str, count: int) -> None:
-    """The observer of a process that counts nothing."""
-
-
-_observer: SanitizeObserver = _ignore
-
-
-def observe_sanitizing(observer: SanitizeObserver) -> None:
-    """Set who is told about removals; one for the process, set by the composition root at start."""
-    global _observer  # noqa: PLW0603 -- field validators run inside pydantic, where nothing can be injected
-    _observer = observer
-
-
-def report(kind: str, count: int) -> None:
-    """Tell the observer, if there is anything to tell."""
-    if count:
-        _observer(kind, count)
 
 
 def clean_text(text: str) -> str:

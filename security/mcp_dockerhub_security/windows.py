@@ -12,7 +12,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MovingWindowSupport, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from mcp_dockerhub_security.limits import Clock, Window, WindowState
+from mcp_dockerhub_security.rates import Clock, Window, WindowState
 
 _HEAVY: Final = "heavy "
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,11 +69,18 @@ def copy_context(destination: Path) -> None:
             shutil.copy2(source, target)
 
 
+@cache
+def facts() -> dict[str, str]:
+    """What the checkout says about the image, once: a commit in between must not make two builds differ."""
+    lines = subprocess.run([str(ROOT / "scripts/image-facts")], capture_output=True, text=True, check=True).stdout
+    return dict(line.split("=", 1) for line in lines.splitlines())
+
+
 def bake(context: Path, *options: str, environment: dict[str, str] | None = None) -> None:
     """Build the production image with more options of ``docker buildx bake``."""
     done = subprocess.run(
         [str(ROOT / "scripts/image-build"), "production", f"--set=*.context={context}", *options],
-        env=os.environ | (environment or {}),
+        env=os.environ | facts() | (environment or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

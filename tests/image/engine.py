@@ -7,7 +7,8 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -214,3 +215,14 @@ class Container:
     def state(self) -> Any:
         """The engine's own record of the container."""
         return json.loads(docker("inspect", self.name).stdout)[0]
+
+
+@contextmanager
+def volume() -> Iterator[str]:
+    """A named volume, gone afterwards."""
+    name = f"mcp-image-test-{uuid.uuid4().hex[:12]}"
+    docker("volume", "create", name)
+    try:
+        yield name
+    finally:
+        docker("volume", "rm", "--force", name)

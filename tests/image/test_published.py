@@ -15,6 +15,7 @@ from tests.image.builds import bake, published
 from tests.image.engine import HARDENED, Container, docker, volume
 
 REPOSITORY = "mcp-dockerhub-image-test"
+ARM = ("--platform=linux/arm64",)
 STATE = "/var/lib/mcp-dockerhub"
 
 
@@ -72,7 +73,9 @@ def test_an_upgrade_by_digest_goes_on_with_the_state_of_the_version_before(regis
         assert done.returncode == 0, done.stdout
 
 
-def test_the_other_architecture_answers(context: Path, image: str) -> None:
+@pytest.fixture
+def other_architecture(context: Path, image: str) -> Iterator[str]:
+    """The image for linux/arm64, where that can be built and run here."""
     tag = f"{image}-arm64-test"
     try:
         bake(context, "--set=*.platform=linux/arm64", f"--set=*.tags={tag}")
@@ -80,15 +83,18 @@ def test_the_other_architecture_answers(context: Path, image: str) -> None:
         if "no match for platform" in str(error):
             pytest.skip("the base images at hand are for one architecture only")
         raise
-    arm = ("--platform=linux/arm64",)
-    tried = docker("run", "--rm", *arm, "--network=none", tag, "--version", check=False)
+    tried = docker("run", "--rm", *ARM, "--network=none", tag, "--version", check=False)
     if "exec format error" in tried.stderr:
         pytest.skip("no emulation of linux/arm64 on this machine")
     assert tried.returncode == 0, tried.stderr
-    with Container(tag, flags=(*HARDENED, *arm)) as server:
+    yield tag
+    docker("image", "rm", "--force", tag)
+
+
+def test_the_other_architecture_answers(other_architecture: str) -> None:
+    with Container(other_architecture, flags=(*HARDENED, *ARM)) as server:
         assert server.initialize()["serverInfo"]["name"] == "mcp-dockerhub"
         assert not server.call("get_server_info").get("isError")
-    docker("image", "rm", tag)
 
 
 @contextmanager

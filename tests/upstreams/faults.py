@@ -99,7 +99,7 @@ async def reset(exchange: Exchange) -> None:
 
 async def garbage(exchange: Exchange) -> None:
     """Something that is not HTTP."""
-    await exchange.send(b"220 mail.example.com ESMTP ready\r\n")
+    await exchange.send(b"220 mail.example.com ESMTP ready\r\n\r\n")
     exchange.writer.close()
 
 
@@ -171,12 +171,18 @@ def routed(routes: Mapping[str, Behaviour]) -> Behaviour:
 
 @dataclass
 class FaultServer:
-    """``async with FaultServer(behaviour) as server``: listens on a loopback port of its own."""
+    """``async with FaultServer(behaviour) as server``: listens on a loopback port of its own.
+
+    ``quiet`` is set while no connection is open that ever was.
+    """
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
     seen: list[Seen] = field(default_factory=list)
     port: int = 0
+    connections: int = 0
+    served_names: list[str | None] = field(default_factory=list)
+    """Host names asked for by TLS, where the test records them."""
 
     @property
     def origin(self) -> str:
@@ -184,6 +190,7 @@ class FaultServer:
 
     async def __aenter__(self) -> Self:
         self._closing = asyncio.Event()
+        self.quiet = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -202,6 +209,8 @@ class FaultServer:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self.connections += 1
+        self.quiet.clear()
         task.add_done_callback(self._tasks.discard)
         try:
             while not writer.is_closing() and (seen := await _read_request(reader)) is not None:
@@ -211,6 +220,8 @@ class FaultServer:
             pass
         finally:
             writer.transport.abort()
+            if self._tasks == {task}:
+                self.quiet.set()
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Seen | None:

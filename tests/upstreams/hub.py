@@ -285,7 +285,14 @@ def create_app(state: HubState) -> ASGIApp:
 @contextlib.contextmanager
 def running_hub(state: HubState) -> Iterator[str]:
     """Serve on a free loopback port from a thread; yields the URL."""
-    server = _server(state)
+    with running_app(create_app(state)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def running_app(app: ASGIApp) -> Iterator[str]:
+    """As ``running_hub``, for any application."""
+    server = _server(app)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -296,8 +303,7 @@ def running_hub(state: HubState) -> Iterator[str]:
             thread.join(timeout=10)
 
 
-def _server(state: HubState) -> uvicorn.Server:
-    app = create_app(state)
+def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
 
 
@@ -365,7 +371,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     state.accounts |= dict(entry.split(":", 1) for entry in options.account)
     with socket.create_server(("127.0.0.1", options.port)) as listener, contextlib.suppress(KeyboardInterrupt):
         print(json.dumps({"url": _url(listener)}), flush=True)
-        _server(state).run(sockets=[listener])
+        _server(create_app(state)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

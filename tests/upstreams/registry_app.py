@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.upstreams.content import OCI_INDEX, digest_of
 from tests.upstreams.registry_auth import TokenService, basic_user, challenge
@@ -73,7 +73,7 @@ class RegistryApp:
         scripted = self._scripted(request)
         if scripted is not None:
             return scripted
-        if request.path == "/token":
+        if request.path == (urlsplit(self.behaviour.realm).path or "/token"):
             return self.tokens.answer(request.method, request.query, body, request.headers.get("authorization", ""))
         if request.path.startswith("/cdn/"):
             return self._cdn(request.path.removeprefix("/cdn/"))

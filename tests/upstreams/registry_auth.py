@@ -63,8 +63,10 @@ class TokenService:
 
 def challenge(behaviour: Behaviour, base_url: str, repository: str) -> str:
     """The ``WWW-Authenticate`` header of a refusal."""
+    if behaviour.challenge:
+        return behaviour.challenge.replace("{repository}", repository)
     if behaviour.auth == "basic":
         return 'Basic realm="registry"'
     realm = behaviour.realm or f"{base_url}/token"
     scope = f',scope="repository:{repository}:pull"' if repository else ""
-    return f'{behaviour.extra_challenge}Bearer realm="{realm}",service="{behaviour.service}"{scope}'
+    return f'Bearer realm="{realm}",service="{behaviour.service}"{scope}'

@@ -24,8 +24,8 @@ class Behaviour:
     service: str = "registry.test"
     realm: str = ""
     """URL of the token service; by default the registry's own ``/token``."""
-    extra_challenge: str = ""
-    """Put before the challenge in the same header."""
+    challenge: str = ""
+    """The challenge to send instead of the usual, with ``{repository}``."""
     token_field: Literal["token", "access_token"] = "token"
     """Which of the two names the token service uses."""
 

@@ -1,12 +1,15 @@
 """A stand-in Docker Hub on loopback, and clients of it on the real HTTP stack."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_dockerhub.cache import Cache
 from mcp_dockerhub.hub import HubClient
@@ -14,7 +17,7 @@ from mcp_dockerhub.transport.client import ANONYMOUS_CREDENTIAL, Credential
 from mcp_dockerhub.transport.clock import Clock
 from mcp_dockerhub.transport.options import StackOptions
 from mcp_dockerhub.transport.stack import HttpStack
-from tests.upstreams.hub import HubState, running_hub
+from tests.upstreams.hub import HubState, create_app, running_app
 
 ACCOUNT = ("demo-account", "demo-secret")
 
@@ -75,15 +78,32 @@ SEED: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def state() -> HubState:
-    return HubState.seeded(SEED, limit=100_000)
+class _Stage:
+    """One server for all tests; each puts an application of its own on it."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[_Stage, str]]:
+    stage = _Stage()
+    with running_app(stage) as address:
+        yield stage, address
 
 
 @pytest.fixture
-def url(state: HubState) -> Iterator[str]:
-    with running_hub(state) as address:
-        yield address
+def state(stage: tuple[_Stage, str]) -> HubState:
+    state = HubState.seeded(SEED, limit=100_000)
+    stage[0].app = create_app(state)
+    return state
+
+
+@pytest.fixture
+def url(stage: tuple[_Stage, str], state: HubState) -> str:
+    return stage[1]
 
 
 @pytest.fixture
@@ -109,7 +129,7 @@ def connect(url: str) -> Connect:
         options = StackOptions(
             configured_origins=frozenset({url}), request_timeout=request_timeout, call_timeout=request_timeout * 4
         )
-        stack = HttpStack(options, clock=Clock(sleep=_do_not_wait))
+        stack = HttpStack(options, clock=_leaping_clock())
         try:
             yield HubClient(stack, Cache(), url, credential)
         finally:
@@ -118,5 +138,13 @@ def connect(url: str) -> Connect:
     return connected
 
 
-async def _do_not_wait(_: float) -> None:
-    await anyio.lowlevel.checkpoint()
+def _leaping_clock() -> Clock:
+    """Time that passes by itself, and leaps over every wait."""
+    leapt = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal leapt
+        leapt += seconds
+        await anyio.lowlevel.checkpoint()
+
+    return Clock(lambda: time.monotonic() + leapt, lambda: time.time() + leapt, sleep)

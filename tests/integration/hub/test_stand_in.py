@@ -12,6 +12,8 @@ from tests.integration.hub.conftest import ACCOUNT, SEED
 from tests.upstreams.contract import contract, parameters, value_violations, violations
 from tests.upstreams.hub import HubState
 from tests.upstreams.hub_faults import NAMED, named
+from tests.upstreams.hub_seed import repositories
+from tests.upstreams.images import hub_seed
 
 LIST = "/v2/namespaces/{namespace}/repositories"
 ONE = LIST + "/{repository}"
@@ -251,3 +253,13 @@ def test_requests_of_our_client_keep_to_the_specification() -> None:
     assert set(asked) <= set(known)
     for name, value in asked.items():
         assert value_violations(known[name], value) == []
+
+
+def test_every_seeded_repository_and_tag_keeps_to_the_specification() -> None:
+    for repository in repositories([hub_seed()]).values():
+        assert violations(f"GET {ONE}", 200, repository.details()) == []
+        assert violations(f"GET {LIST}", 200, {"count": 1, "results": [repository.list_entry()]}) == []
+        assert violations("GET /api/search/v4", 200, {"total": 1, "results": [repository.found()]}) == []
+        for name in list(repository.tags)[:100]:
+            assert violations(f"GET {ONE}/tags/{{tag}}", 200, repository.tag(name)) == []
+            assert violations(f"GET {ONE}/tags/{{tag}}/images", 200, repository.tag_images(name)) == []

@@ -8,7 +8,10 @@ from mcp_dockerhub.transport.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Circ
 
 
 class CircuitMachine(RuleBasedStateMachine):
-    """Requests overlap: tickets are handed back in any order, long after the circuit moved on."""
+    """Requests overlap: tickets are handed back in any order, long after the circuit moved on.
+
+    Durations are sums of powers of two, which floating point adds without rounding.
+    """
 
     @initialize()
     def start(self) -> None:
@@ -25,7 +28,7 @@ class CircuitMachine(RuleBasedStateMachine):
             return "closed"
         return "open" if self.now < self.opened_at + OPEN_SECONDS else "half_open"
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 14.9, OPEN_SECONDS, 3600.0]))
+    @rule(seconds=st.sampled_from([0.125, 1.0, 14.875, OPEN_SECONDS, 3600.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 

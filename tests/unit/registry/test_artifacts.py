@@ -11,7 +11,12 @@ EMPTY = OCI_EMPTY
 @pytest.mark.parametrize(
     ("artifact_type", "config_type", "layer_types", "kind"),
     [
-        ("", "application/vnd.cncf.helm.config.v1+json", ["application/vnd.cncf.helm.chart.content.v1.tar+gzip"], "Helm chart"),
+        (
+            "",
+            "application/vnd.cncf.helm.config.v1+json",
+            ["application/vnd.cncf.helm.chart.content.v1.tar+gzip"],
+            "Helm chart",
+        ),
         ("", "application/vnd.wasm.config.v0+json", ["application/wasm"], "WebAssembly module"),
         ("", OCI_CONFIG, ["application/vnd.dev.cosign.simplesigning.v1+json"], "cosign signature"),
         ("application/vnd.dev.sigstore.bundle.v0.3+json", EMPTY, [], "Sigstore bundle"),
@@ -20,11 +25,26 @@ EMPTY = OCI_EMPTY
         ("application/spdx+json", EMPTY, ["application/spdx+json"], "SBOM (SPDX)"),
         ("", OCI_CONFIG, ["application/vnd.cyclonedx+json"], "SBOM (CycloneDX)"),
         ("", OCI_CONFIG, ["application/vnd.in-toto+json"], "in-toto attestation"),
-        ("application/vnd.docker.attestation.manifest.v1+json", EMPTY, ["application/vnd.in-toto+json"], "BuildKit attestation"),
+        (
+            "application/vnd.docker.attestation.manifest.v1+json",
+            EMPTY,
+            ["application/vnd.in-toto+json"],
+            "BuildKit attestation",
+        ),
         ("", OCI_CONFIG, ["application/vnd.dsse.envelope.v1+json"], "DSSE attestation"),
-        ("", "application/vnd.cncf.flux.config.v1+json", ["application/vnd.cncf.flux.content.v1.tar+gzip"], "Flux artifact"),
+        (
+            "",
+            "application/vnd.cncf.flux.config.v1+json",
+            ["application/vnd.cncf.flux.content.v1.tar+gzip"],
+            "Flux artifact",
+        ),
         ("", "application/vnd.unknown.config.v1+json", ["text/plain"], "ORAS artifact"),
-        ("", "application/vnd.docker.plugin.v1+json", ["application/vnd.docker.image.rootfs.diff.tar.gzip"], "Docker plugin"),
+        (
+            "",
+            "application/vnd.docker.plugin.v1+json",
+            ["application/vnd.docker.image.rootfs.diff.tar.gzip"],
+            "Docker plugin",
+        ),
         ("application/x-mine", EMPTY, ["application/x-thing"], "OCI artifact"),
         ("Application/VND.CNCF.Helm.Config; v=1", EMPTY, [], "Helm chart"),
         ("", "", [], "OCI artifact"),

@@ -113,3 +113,10 @@ def test_times_are_in_utc_or_absent(text: Any, expected: datetime | None) -> Non
 def test_endless_lists_are_refused(document: dict[str, Any]) -> None:
     with pytest.raises(TooLarge):
         parse(document)
+
+
+def test_half_surrogate_pairs_can_be_written_again() -> None:
+    config = parse(
+        {"author": "a\ud800", "config": {"Env": ["\udc00"], "Labels": {"\ud800k": "v\ud800"}, "Cmd": "é\ud800"}}
+    )
+    assert (config.author, config.env, config.labels, config.cmd) == ("a?", ("?",), {"?k": "v?"}, ("é?",))

@@ -32,7 +32,9 @@ def parse(document: Any, content_type: str | None = None) -> Manifest:
 
 
 def test_an_index_keeps_children_of_types_nobody_knows() -> None:
-    index = parse({"manifests": [entry("application/x-future"), entry(platform={"os": "linux", "architecture": "amd64"})]})
+    index = parse(
+        {"manifests": [entry("application/x-future"), entry(platform={"os": "linux", "architecture": "amd64"})]}
+    )
     assert isinstance(index, Index)
     assert [child.media_type for child in index.manifests] == ["application/x-future", media_types.OCI_MANIFEST]
     assert index.platforms == (Platform("linux", "amd64"),)

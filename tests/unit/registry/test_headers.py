@@ -107,7 +107,9 @@ def test_warnings_are_unquoted_and_said_once() -> None:
     assert notices(response(warning=(value, '299 - "second"')), response()) == ('mind the "gap"', "second")
 
 
-@pytest.mark.parametrize("value", ["", "299 - unquoted", '199 - "other code"', '299 "no agent"', '299 - ""', '299 - "open'])
+@pytest.mark.parametrize(
+    "value", ["", "299 - unquoted", '199 - "other code"', '299 "no agent"', '299 - ""', '299 - "open']
+)
 def test_malformed_warnings_are_left_out(value: str) -> None:
     assert notices(response(warning=value)) == ()
 
@@ -122,7 +124,11 @@ def test_warnings_together_are_bounded() -> None:
     ("headers", "expected"),
     [
         (
-            {"ratelimit_limit": "100;w=21600", "ratelimit_remaining": "76;w=21600", "docker_ratelimit_source": "192.0.2.1"},
+            {
+                "ratelimit_limit": "100;w=21600",
+                "ratelimit_remaining": "76;w=21600",
+                "docker_ratelimit_source": "192.0.2.1",
+            },
             Quota(100, 76, 21600, "192.0.2.1"),
         ),
         ({"ratelimit_limit": "10;w=3600"}, Quota(10, None, 3600)),

@@ -1,5 +1,6 @@
 """From tags to digests to documents: few requests, and nothing that does not match its digest."""
 
+import base64
 import hashlib
 import json
 
@@ -44,7 +45,9 @@ async def test_requests_carry_the_scope_and_every_manifest_type(
     assert set(http.scopes) == {"repository:library/nginx:pull"}
     for request in registry.requests:
         accept = request.headers["accept"]
-        assert all(kind in accept for kind in ("oci.image.index", "oci.image.manifest", "manifest.list.v2", "manifest.v2"))
+        assert all(
+            kind in accept for kind in ("oci.image.index", "oci.image.manifest", "manifest.list.v2", "manifest.v2")
+        )
         assert "prettyjws" not in accept
     assert http.upstreams[0].base_url == "https://registry-1.docker.io"
 
@@ -115,10 +118,14 @@ async def test_a_sha512_digest_is_verified_as_such(registry: InMemoryRegistry, c
     assert (await client.manifest(Caller(), REF.with_digest(digest))).value.digest == digest
     registry.behaviour.corrupt = True
     with pytest.raises(UpstreamInvalid):
-        await RegistryClient(AppClient(registry), Cache(), Registries.build()).manifest(Caller(), REF.with_digest(digest))
+        await RegistryClient(AppClient(registry), Cache(), Registries.build()).manifest(
+            Caller(), REF.with_digest(digest)
+        )
 
 
-async def test_a_digest_costs_no_head_and_its_answer_is_kept(registry: InMemoryRegistry, client: RegistryClient) -> None:
+async def test_a_digest_costs_no_head_and_its_answer_is_kept(
+    registry: InMemoryRegistry, client: RegistryClient
+) -> None:
     pushed = registry.add_image("library/nginx", "alpine")
     pinned = REF.with_digest(pushed.digest)
     await client.manifest(Caller(), pinned)
@@ -164,7 +171,9 @@ async def test_policy_comes_before_any_request(registry: InMemoryRegistry, clien
 
 
 async def test_what_was_read_with_credentials_is_not_shared(registry: InMemoryRegistry) -> None:
-    alice = RegistryConfig("docker.io", "https://registry-1.docker.io", Credential("docker.io:alice", "alice", "s", "basic"))
+    alice = RegistryConfig(
+        "docker.io", "https://registry-1.docker.io", Credential("docker.io:alice", "alice", "s", "basic")
+    )
     http = AppClient(registry)
     client = RegistryClient(http, Cache(), Registries.build([alice]))
     registry.add_image("library/nginx", "alpine")
@@ -192,8 +201,6 @@ def schema_one(signed: bool) -> tuple[bytes, str]:
     payload = json.dumps({"schemaVersion": 1, "name": "library/old", "fsLayers": []}, indent=3).encode()
     if not signed:
         return payload, hashlib.sha256(payload).hexdigest()
-    import base64
-
     length, tail = len(payload) - 2, payload[-2:]
     protected = {"formatLength": length, "formatTail": base64.urlsafe_b64encode(tail).decode().rstrip("=")}
     signature = {"protected": base64.urlsafe_b64encode(json.dumps(protected).encode()).decode().rstrip("=")}
@@ -215,7 +222,16 @@ async def test_signed_schema_one_is_recognised_by_the_digest_of_its_payload(
 
 @pytest.mark.parametrize(
     "signatures",
-    [None, [], ["x"], [{}], [{"protected": "e30"}], [{"protected": "%"}], [{"protected": "eyJmb3JtYXRMZW5ndGgiOiA5OTk5OX0"}]],
+    [
+        None,
+        [],
+        ["x"],
+        [{}],
+        [{"protected": "e30"}],
+        [{"protected": "%"}],
+        [{"protected": "a"}],
+        [{"protected": "eyJmb3JtYXRMZW5ndGgiOiA5OTk5OX0"}],
+    ],
 )
 async def test_schema_one_with_a_broken_signature_block_is_refused(
     registry: InMemoryRegistry, client: RegistryClient, signatures: object
@@ -236,7 +252,7 @@ async def test_a_child_must_have_the_size_its_index_says(registry: InMemoryRegis
     child = registry.add_image("library/nginx")
     for tag, size in (("less", len(child.raw) - 1), ("more", len(child.raw) + 1)):
         registry.add_index("library/nginx", tag, [child.descriptor(size=size)])
-        with pytest.raises(UpstreamInvalid, match="the index says|its index says"):
+        with pytest.raises(UpstreamInvalid, match=r"(the|its) index says"):
             await client.image(Caller(), REF.with_tag(tag), Platform("linux", "amd64"))
     registry.add_index("library/nginx", "huge", [child.descriptor(size=2**40)])
     with pytest.raises(TooLarge):

@@ -13,6 +13,8 @@ from mcp_dockerhub_security.grant import current_grant
 from mcp_dockerhub_security.guard import ParsedCall, Request
 from mcp_dockerhub_security.identity import Principal
 from mcp_dockerhub_security.levels import Level, Operation
+from mcp_dockerhub_security.observer import NULL_OBSERVER
+from mcp_dockerhub_security.recorder import Recorder
 from mcp_dockerhub_security.refusals import Refusal
 from tests.upstreams.guard_parts import FakeSpec, Parts, make_guard, tool_request
 
@@ -126,7 +128,8 @@ async def test_credentials_make_a_read_medium_and_private() -> None:
         (tool_request(name=5), "INVALID_INPUT", "unknown_operation"),
         (tool_request(["image"]), "INVALID_INPUT", "arguments_not_object"),
         (tool_request({"image": 5}), "INVALID_INPUT", "arguments_invalid"),
-        (tool_request({"image": "x" * 1_000_000}), "INVALID_INPUT", "params_too_large"),
+        (tool_request({"image": "x" * 1_000_000}), "INVALID_INPUT", "string_too_long"),
+        (tool_request({"image": ["x" * 2_000] * 50}), "INVALID_INPUT", "params_too_large"),
         (tool_request({"image": "a", "registry": "evil.example"}), "POLICY_DENIED", "egress_registry"),
     ],
 )
@@ -345,6 +348,16 @@ async def test_the_outcome_can_be_said_where_no_exception_says_it() -> None:
     async with admission:
         admission.conclude("NOT_FOUND")
     assert last(parts)["outcome"] == "NOT_FOUND"
+
+
+async def test_nobody_needs_to_be_told() -> None:
+    parts = make_guard()
+    recorder = Recorder(parts.log, NULL_OBSERVER)
+    record = recorder.open(tool_request(name={"not": "text"}))
+    recorder.close(record)
+    NULL_OBSERVER.limit("allowed", "")
+    NULL_OBSERVER.sanitized("ansi", 1)
+    assert (last(parts)["event"], last(parts)["tool"], last(parts)["principal"]) == ("refusal", "", "")
 
 
 async def test_the_guard_can_name_who_asks() -> None:

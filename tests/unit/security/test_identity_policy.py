@@ -2,7 +2,6 @@
 
 import os
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -67,7 +66,6 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_system_without_accounts_names_its_login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pwd", None)
     monkeypatch.setattr(os, "getlogin", lambda: "grace")
-    assert isinstance(sys, ModuleType)
     assert LocalIdentity(frozenset()).identify(Request("ping")).id == "local:grace"
 
 

@@ -42,6 +42,7 @@ def test_windows_are_parsed_in_every_spelling() -> None:
         ("-1/second", "part 1 is not"),
         ("1.5/second", "part 1 is not"),
         ("٣/second", "part 1 is not"),
+        ("1/\u017fecond", "part 1 is not"),
         ("0/second", "zero"),
         ("5/0 hour", "zero"),
         (";".join(["1/second"] * 9), "at most 8"),
@@ -165,6 +166,7 @@ def test_the_store_offers_moving_windows_only() -> None:
     assert store.check()
     assert store.acquire_entry("k", 2, 60)
     assert store.get("k") == 1
+    assert not store.acquire_entry("k", 2, 60, amount=2)
     assert store.base_exceptions is ValueError
     for unsupported in (lambda: store.incr("k", 1), lambda: store.get_expiry("k")):
         with pytest.raises(NotImplementedError):

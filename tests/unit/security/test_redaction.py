@@ -97,6 +97,10 @@ def test_the_environment_of_an_image_is_redacted_entry_by_entry() -> None:
         ("RUN TOKEN=$OTHER make", "RUN TOKEN=$OTHER make"),
         ('RUN TOKEN="$(cat /t)" make', 'RUN TOKEN="$(cat /t)" make'),
         ("ARG PASSWORD", "ARG PASSWORD"),
+        (
+            "RUN login --password=hunter2 -u=x --auth-token='a b'",
+            f"RUN login --password={WITHHELD} -u=x --auth-token={WITHHELD}",
+        ),
         ("RUN a=b c=\"d\" && [ -n '' ]", "RUN a=b c=\"d\" && [ -n '' ]"),
         (f"RUN curl -H 'Authorization: {GITHUB}'", f"RUN curl -H 'Authorization: {WITHHELD}'"),
         (f"RUN echo '{PRIVATE_KEY}' > k && x", f"RUN echo '{WITHHELD}' > k && x"),
@@ -108,7 +112,7 @@ def test_commands_keep_everything_but_the_secret(command: str, shown: str) -> No
 
 
 def test_text_without_secrets_is_unchanged() -> None:
-    text = "FROM nginx\nRUN apt-get update && apt-get install -y curl=7.88.1-10 # key=value"
+    text = "FROM nginx\nRUN apt-get update && apt-get install -y curl=7.88.1-10 # mode=value"
     assert redact_text(text) == text
     assert redact_command(text) == text
 

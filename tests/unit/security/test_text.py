@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mcp_dockerhub_security import text as text_module
 from mcp_dockerhub_security.text import (
     clean_code,
     clean_identifier,
@@ -21,7 +20,7 @@ def removed() -> Iterator[list[tuple[str, int]]]:
     counted: list[tuple[str, int]] = []
     observe_sanitizing(lambda kind, count: counted.append((kind, count)))
     yield counted
-    observe_sanitizing(text_module._ignore)
+    observe_sanitizing(None)
 
 
 @pytest.mark.parametrize("clean", CLEANERS)

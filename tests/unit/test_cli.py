@@ -1,0 +1,133 @@
+"""The command line, as people and scripts use it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp_dockerhub import __version__
+from mcp_dockerhub.cli import main
+from mcp_dockerhub.settings import Settings
+from tests.upstreams.faults import unused_port
+from tests.upstreams.seeded import Upstreams, running_upstreams
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[Upstreams]:
+    with running_upstreams() as running:
+        yield running
+
+
+@pytest.fixture
+def _seeded(upstreams: Upstreams, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in upstreams.settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"mcp-dockerhub {__version__}\n"
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["launch"])
+    assert stopped.value.code == 2
+    assert "launch" in capsys.readouterr().err
+
+
+def test_config_prints_what_is_in_force(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DOCKERHUB_TOKEN", "dckr_pat_x")
+    assert main(["config"]) == 0
+    printed = capsys.readouterr().out
+    assert "DOCKERHUB_TOKEN=(set)" in printed
+    assert "dckr_pat_x" not in printed
+
+
+def test_a_configuration_that_cannot_be_used_is_exit_code_two(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_LOG_LEVEL", "loud")
+    for command in (["config"], ["doctor"], ["call", "health_check"], ["serve"], []):
+        assert main(command) == 2
+        assert "MCP_DOCKERHUB_LOG_LEVEL" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_call_prints_the_answer_of_one_tool(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["call", "docker_get_image_history", '{"image": "nginx:alpine"}']) == 0
+    assert "nginx:alpine (linux/amd64)" in capsys.readouterr().out
+    assert main(["call", "--json", "docker_get_stats", '{"repository": "nginx"}']) == 0
+    assert json.loads(capsys.readouterr().out)["source"] == "live"
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_call_prints_an_error_to_stderr_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["call", "docker_get_image_details", '{"image": "nginx:no-such-tag"}']) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("NOT_FOUND: ")
+
+
+@pytest.mark.parametrize("arguments", ["{", "[]", "7", "[" * 20_000])
+def test_call_wants_a_json_object(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["call", "health_check", arguments]) == 2
+    assert "JSON" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_call_goes_through_the_whole_pipeline_and_the_audit_log_can_be_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    monkeypatch.setenv("MCP_DOCKERHUB_AUDIT_FILE", str(log))
+    assert main(["call", "docker_get_stats", '{"repository": "nginx"}']) == 0
+    capsys.readouterr()
+    assert main(["audit", "verify", str(log)]) == 0
+    assert "unbroken" in capsys.readouterr().out
+    log.write_bytes(log.read_bytes().replace(b"docker_get_stats", b"docker_get_status"))
+    assert main(["audit", "verify", str(log)]) == 1
+
+
+def test_verifying_a_log_that_is_not_there_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "verify", str(tmp_path / "nothing")]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_doctor_tries_everything_that_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_AUDIT_FILE", str(tmp_path / "audit.jsonl"))
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for part in ("audit log", "Docker Hub account", "Docker Hub API", "registry docker.io", "pull quota"):
+        assert part in printed
+    assert "FAIL" not in printed
+
+
+def test_doctor_says_what_does_not_work_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = f"http://127.0.0.1:{unused_port()}"
+    monkeypatch.setenv("MCP_DOCKERHUB_HUB_URL", gone)
+    monkeypatch.setenv("MCP_DOCKERHUB_REGISTRY_URL", gone)
+    monkeypatch.setenv("MCP_DOCKERHUB_AUDIT_FILE", str(tmp_path / "no" / "such" / "folder"))
+    monkeypatch.setenv("MCP_DOCKERHUB_RATE_LIMIT", "often")
+    monkeypatch.setenv("DOCKERHUB_TOKEN", "dckr_pat_x")
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("FAIL") == 4
+    assert "UPSTREAM_UNAVAILABLE" in printed
+    assert "DOCKERHUB_USERNAME" in printed
+    assert "dckr_pat_x" not in printed
