@@ -1,7 +1,8 @@
 """Try again what may succeed a moment later, within the call's deadline.
 
-Repeated are 408, 429, 5xx and connections that failed, for requests that change nothing. An answer
-that did not come in time is not waited for twice. A wait that the host asks for is honoured; one beyond the deadline ends the call at once, and the error says how long to wait.
+Repeated are 408, 429, 5xx and connections that failed, for requests that change nothing; an answer that did not
+come in time is not waited for twice. A wait that the host asks for is honoured; one beyond the deadline ends the
+call at once, and the error says how long to wait.
 """
 
 from typing import TYPE_CHECKING, Final

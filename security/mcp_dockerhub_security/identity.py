@@ -1,9 +1,10 @@
 """Who is calling."""
 
 import os
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
+from mcp_dockerhub_security.principal import Principal as Principal
+from mcp_dockerhub_security.refusals import Refusal, RefusalCode
 from mcp_dockerhub_security.request import Request
 from mcp_dockerhub_security.text import clean_identifier
 
@@ -13,19 +14,6 @@ WRITE: Final = "dockerhub:write"
 ADMIN: Final = "dockerhub:admin"
 
 MAX_CLIENT: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Somebody who may call; limits, policy and audit hold on to ``id``."""
-
-    id: str
-    kind: Literal["local", "token"]
-    tenant: str
-    """Whose credentials, limits and cache partition apply; empty for the only one."""
-    scopes: frozenset[str]
-    client: str = ""
-    """The client's own name and version, bounded; a claim, so it decides nothing."""
 
 
 class IdentityProvider(Protocol):
@@ -46,6 +34,21 @@ def local_scopes(*, credentials: bool, allow_writes: bool) -> frozenset[str]:
     if allow_writes:
         scopes |= {WRITE, ADMIN}
     return frozenset(scopes)
+
+
+class OriginIdentity:
+    """HTTP: whoever the layers in front of the protocol authenticated."""
+
+    def identify(self, request: Request) -> Principal:
+        """The authenticated principal; raises Refusal where none was left with the request: fail closed."""
+        if request.origin is None:
+            raise Refusal(
+                RefusalCode.AUTHENTICATION_FAILED,
+                "Nobody authenticated this request.",
+                rule="no_principal",
+                hint="Send an access token in the Authorization header.",
+            )
+        return request.origin.principal
 
 
 class LocalIdentity:

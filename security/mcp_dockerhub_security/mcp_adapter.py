@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mcp_dockerhub_security.guard import Guard
 from mcp_dockerhub_security.refusals import RefusalCode, ReportableError, error_content
+from mcp_dockerhub_security.principal import Origin
 from mcp_dockerhub_security.request import Request
 from mcp_dockerhub_security.text import clean_identifier
 from mcp_dockerhub_security.validation import MAX_INTEGER_BITS
@@ -21,6 +22,9 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 """W3C Trace Context, section 3.2; later versions may append fields."""
 
 _MAX_ID: Final = 64
+
+ORIGIN: Final = "mcp_dockerhub.origin"
+"""Key of the ASGI scope under which the HTTP layers put an ``Origin`` for the Guard."""
 
 RPC_CODES: Final[Mapping[str, int]] = {
     "NOT_FOUND": -32002,
@@ -108,7 +112,15 @@ def request_of(ctx: "ServerRequestContext[Any, Any]") -> Request:
         request_id=_shown_id(ctx.request_id),
         client=_client(ctx),
         trace_id=_trace_id(params),
+        origin=_origin(ctx),
     )
+
+
+def _origin(ctx: "ServerRequestContext[Any, Any]") -> Origin | None:
+    """What our ASGI layers left in the request's scope (see ``ORIGIN``); None on stdio."""
+    scope = getattr(ctx.request, "scope", None)
+    origin = scope.get(ORIGIN) if isinstance(scope, Mapping) else None
+    return origin if isinstance(origin, Origin) else None
 
 
 def _shown_id(request_id: int | str | None) -> str:

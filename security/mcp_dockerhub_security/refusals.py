@@ -14,6 +14,7 @@ class RefusalCode(StrEnum):
     """The codes of tool errors that the security manager itself produces."""
 
     INVALID_INPUT = "INVALID_INPUT"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
     FORBIDDEN = "FORBIDDEN"
     RATE_LIMITED = "RATE_LIMITED"
     POLICY_DENIED = "POLICY_DENIED"

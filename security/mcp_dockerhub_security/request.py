@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from mcp_dockerhub_security.principal import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -21,3 +23,5 @@ class Request:
     """The client's own name and version, as it claims."""
     trace_id: str = ""
     """The trace (W3C Trace Context, 32 hexadecimal digits) this call belongs to, or empty."""
+    origin: Origin | None = None
+    """Over HTTP: who authenticated and from where. This part is our own finding and may be believed."""

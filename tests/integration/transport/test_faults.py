@@ -313,7 +313,7 @@ async def test_a_stream_that_is_left_early_gives_everything_back() -> None:
 
 
 @pytest.mark.parametrize("patience", [{"request_timeout": 0.05}, {"call_timeout": 0.05}, {}])
-async def test_a_request_that_is_given_up_closes_its_connection(patience: dict[str, float]) -> None:
+async def test_a_request_that_is_given_up_closes_its_connection(patience: dict[str, Any]) -> None:
     async with serving(faults.dribble(0.01), **patience) as (stack, server):
         with anyio.move_on_after(0.1):
             with pytest.raises(UpstreamTimeout):

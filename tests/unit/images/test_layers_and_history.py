@@ -1,5 +1,7 @@
 """What made an image as large as it is, step by step."""
 
+from typing import Any
+
 import pytest
 
 from mcp_dockerhub.images.dockerfile import MAX_DOCKERFILE, image_dockerfile, reconstruct
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 REF = Reference.parse("ghcr.io/o/app:v1")
 NAME = "o/app"
-HISTORY = [
+HISTORY: list[dict[str, Any]] = [
     {"created": "2026-01-01T00:00:00Z", "created_by": "ADD rootfs.tar.gz / # buildkit", "comment": "buildkit"},
     {"created": "2026-02-01T00:00:00Z", "created_by": "ENV API_TOKEN=s3cret LANG=C", "empty_layer": True},
     {"created": "2026-02-01T00:00:00Z", "created_by": "RUN /bin/sh -c apk add --no-cache x # buildkit"},

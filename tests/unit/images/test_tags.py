@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 ON_HUB = Repository.parse("app")
 ELSEWHERE = Repository.parse("ghcr.io/o/app")
 ARM64 = Platform("linux", "arm64")
+TOO_MANY = [(f"1.{minor}", f"{1000 + minor}-01-01", ["amd64"]) for minor in range(tag_facts.MAX_WALKED + 1)]
 DIGEST = "sha256:" + "5a" * 32
 
 
@@ -110,26 +111,22 @@ async def test_more_tags_than_are_looked_at_are_said_to_be_more(
     hub: HubState,
     sources: Sources,
     access: Caller,
-    monkeypatch: pytest.MonkeyPatch,
     platform: Platform | None,
 ) -> None:
-    monkeypatch.setitem(tag_facts.all_hub_tags.__kwdefaults__, "most", 100)
-    entries = [(f"1.{minor}", f"{2000 + minor}-01-01", ["amd64"]) for minor in range(150)]
-    fill_both(registry, hub, *entries)
+    fill_both(registry, hub, *TOO_MANY)
     found = await listed(sources, access, ON_HUB, pattern="1.*", platform=platform, limit=3)
-    assert names(found) == ["1.149", "1.148", "1.147"]
-    assert found.total == (None if platform else 150)
-    assert any("updated last were looked at" in warning for warning in found.warnings)
-    assert len(hub.requests) == 1
+    assert names(found) == ["1.2000", "1.1999", "1.1998"]
+    assert found.total == (None if platform else len(TOO_MANY))
+    assert found.warnings == ["Only the 2,000 tags updated last were looked at."]
+    assert len(hub.requests) == 20
 
 
 async def test_the_total_is_unknown_when_the_registry_cannot_count_either(
-    hub: HubState, sources: Sources, access: Caller, monkeypatch: pytest.MonkeyPatch
+    hub: HubState, sources: Sources, access: Caller
 ) -> None:
-    monkeypatch.setitem(tag_facts.all_hub_tags.__kwdefaults__, "most", 100)
-    fill(hub, *[(f"1.{minor}", f"{2000 + minor}-01-01", ["amd64"]) for minor in range(101)])
+    fill(hub, *TOO_MANY)
     found = await listed(sources, access, ON_HUB, pattern="1.*", limit=1)
-    assert (names(found), found.total) == (["1.100"], None)
+    assert (names(found), found.total) == (["1.2000"], None)
     assert any(warning.startswith("The total is not known") for warning in found.warnings)
     assert found.render().startswith("app: an unknown number of tags by updated, page 1\n")
 
