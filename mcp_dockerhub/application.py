@@ -1,14 +1,12 @@
 """Everything of one process except the protocol: clients, security manager, metrics layer, catalogue."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from mcp_dockerhub import __version__
-from mcp_dockerhub.registry.config import Registries
-from mcp_dockerhub.services import Clients, allowed_registries, build_clients
 from mcp_dockerhub.settings import Settings, SettingsError
 from mcp_dockerhub.tools.call import Services
 from mcp_dockerhub.tools.catalogue import Catalogue
@@ -29,7 +27,6 @@ from mcp_dockerhub_monitoring.history import History
 from mcp_dockerhub_monitoring.metrics import Metrics
 from mcp_dockerhub_monitoring.process import LagSampler, expose_process, sample_process
 from mcp_dockerhub_security.audit import AuditLog
-from mcp_dockerhub_security.egress import EgressPolicy
 from mcp_dockerhub_security.guard import Guard
 from mcp_dockerhub_security.identity import LocalIdentity, local_scopes
 from mcp_dockerhub_security.limits import MemoryLimiter, parse_limits
@@ -38,7 +35,7 @@ from mcp_dockerhub_security.recorder import Recorder
 from mcp_dockerhub_security.text import observe_sanitizing
 
 if TYPE_CHECKING:
-    from mcp_dockerhub_security.limits import Limiter
+    from mcp_dockerhub.services import Clients
 
 READINESS: Final = ("audit",)
 """Parts of our own without which a replica must get no traffic; never an upstream."""
@@ -46,12 +43,46 @@ _FIRST_LOOK: Final = 2.0
 """Seconds after the start."""
 
 
+class LazyClients:
+    """The clients, built with the first use: answering ``initialize`` must not wait for them."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._built: Clients | None = None
+
+    def __call__(self) -> "Clients":
+        if self._built is None:
+            from mcp_dockerhub.services import build_clients
+
+            self._built = build_clients(self._settings, upstream_observer=self._metrics, cache_observer=self._metrics)
+        return self._built
+
+    def circuits(self) -> Mapping[str, str]:
+        """Host to state of its circuit; none before the first use."""
+        return self._built.http.circuits() if self._built else {}
+
+    # What the policy asks
+
+    def has(self, registry: str) -> bool:
+        """Whether the operator configured credentials for ``registry``."""
+        return self().registries.choose(registry, private=True).kind != "anonymous"
+
+    def check_registry(self, host: str) -> None:
+        """Raise Refusal (POLICY_DENIED) for a registry that references may not name."""
+        self().egress.check_registry(host)
+
+    async def aclose(self) -> None:
+        if self._built is not None:
+            await self._built.aclose()
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """One process's parts, built once."""
 
     settings: Settings
-    clients: Clients
+    clients: LazyClients
     catalogue: Catalogue
     services: Services
     guard: Guard
@@ -71,7 +102,7 @@ class Application:
         history = History()
         metrics = Metrics(catalogue, history=history)
         observe_sanitizing(metrics.sanitized)
-        clients = build_clients(settings, upstream_observer=metrics, cache_observer=metrics)
+        clients = LazyClients(settings, metrics)
         audit = _open_audit(settings)
         limiter = _limiter(settings)
         lag = LagSampler(metrics.event_loop_lag)
@@ -79,14 +110,26 @@ class Application:
         health.expose(metrics)
         expose_process(metrics)
         operations = Operations(
-            lambda: _identification(settings, clients, catalogue), health, history, lag, limiter, clients.cache
+            lambda: _identification(settings, clients(), catalogue),
+            health,
+            history,
+            lag,
+            limiter,
+            lambda: clients().cache,
         )
         return cls(
             settings=settings,
             clients=clients,
             catalogue=catalogue,
-            services=Services(clients.sources, operations),
-            guard=_guard(settings, clients, catalogue, limiter, Recorder(audit, metrics), metrics),
+            services=Services(lambda: clients().sources, operations),
+            guard=Guard(
+                LocalIdentity(_local_scopes(settings)),
+                limiter,
+                catalogue,
+                Policy(clients, clients),
+                Recorder(audit, metrics),
+                metrics,
+            ),
             audit=audit,
             metrics=metrics,
             health=health,
@@ -112,30 +155,9 @@ class Application:
         await self.health.run()
 
 
-class _Credentials:
-    """For which registries the operator configured credentials, as the policy asks."""
-
-    def __init__(self, registries: Registries) -> None:
-        self._registries = registries
-
-    def has(self, registry: str) -> bool:
-        return self._registries.choose(registry, private=True).kind != "anonymous"
-
-
-def _guard(
-    settings: Settings,
-    clients: Clients,
-    catalogue: Catalogue,
-    limiter: "Limiter",
-    recorder: Recorder,
-    metrics: Metrics,
-) -> Guard:
-    credentials = clients.hub_credential.kind != "anonymous" or bool(clients.registries.auths)
-    credentials = credentials or any(r.credential.kind != "anonymous" for r in clients.registries.configured.values())
-    scopes = local_scopes(credentials=credentials, allow_writes=settings.allow_writes and not settings.read_only)
-    egress = EgressPolicy(allowed_registries(settings), settings.configured_origins)
-    policy = Policy(egress, _Credentials(clients.registries))
-    return Guard(LocalIdentity(scopes), limiter, catalogue, policy, recorder, metrics)
+def _local_scopes(settings: Settings) -> frozenset[str]:
+    # Whoever runs the process may use the credentials they configured, if there are any.
+    return local_scopes(credentials=True, allow_writes=settings.allow_writes and not settings.read_only)
 
 
 def _open_audit(settings: Settings) -> AuditLog:
@@ -156,7 +178,7 @@ def _limiter(settings: Settings) -> MemoryLimiter:
 
 def _health(
     history: History,
-    clients: Clients,
+    clients: LazyClients,
     audit: AuditLog,
     metrics: Metrics,
     lag: LagSampler,
@@ -167,7 +189,7 @@ def _health(
         {
             "latency": latency_check(history, _Light(catalogue), thresholds),
             "errors": error_check(history, thresholds),
-            "upstreams": upstream_check(clients.http.circuits, thresholds),
+            "upstreams": upstream_check(clients.circuits, thresholds),
             "quota": quota_check(lambda: metrics.known_quota, thresholds),
             "audit": state_check(lambda: "records are being lost" if audit.failing else None),
             "memory": memory_check(sample_process, thresholds),
@@ -189,7 +211,7 @@ class _Light:
         return spec is not None and not spec.operation.heavy
 
 
-def _identification(settings: Settings, clients: Clients, catalogue: Catalogue) -> Identification:
+def _identification(settings: Settings, clients: "Clients", catalogue: Catalogue) -> Identification:
     registries = clients.registries
     hosts = ["docker.io", *(registry.host for registry in settings.registries)]
     return Identification(

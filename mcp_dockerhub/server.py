@@ -26,14 +26,9 @@ from mcp_types import (
 from mcp_dockerhub import __version__
 from mcp_dockerhub.application import Application
 from mcp_dockerhub.errors import UpstreamTimeout
-from mcp_dockerhub.results import Result
-from mcp_dockerhub.services import CALL_TIMEOUT
-from mcp_dockerhub.settings import Settings
-from mcp_dockerhub.tools.addressed import COMPLETION, complete
+from mcp_dockerhub.settings import CALL_TIMEOUT, Settings
 from mcp_dockerhub.tools.call import Call
-from mcp_dockerhub.tools.prompts import PROMPTS, PromptSpec
 from mcp_dockerhub.tools.resources import RESOURCES, ResourceSpec, find_resource
-from mcp_dockerhub.tools.toolset import ToolSpec
 from mcp_dockerhub.transport.deadline import call_deadline
 from mcp_dockerhub_monitoring.logs import configure_logging
 from mcp_dockerhub_monitoring.mcp_adapter import MetricsMiddleware
@@ -45,6 +40,10 @@ from mcp_dockerhub_security.sanitize import clean_text
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
+
+    from mcp_dockerhub.results import Result
+    from mcp_dockerhub.tools.prompts import PromptSpec
+    from mcp_dockerhub.tools.toolset import ToolSpec
 
 _JSON: Final = "application/json"
 _LISTS_NEVER_CHANGE: Final = CacheHint(ttl_ms=3_600_000, scope="private")
@@ -138,6 +137,8 @@ class DockerHubServer(MCPServer[None]):
 
     async def list_prompts(self) -> list[Prompt]:
         """The prompts with their arguments."""
+        from mcp_dockerhub.tools.prompts import PROMPTS
+
         return [_prompt(spec) for spec in PROMPTS.values()]
 
     async def get_prompt(
@@ -147,6 +148,8 @@ class DockerHubServer(MCPServer[None]):
         context: "Context[None, Any] | None" = None,
     ) -> GetPromptResult:
         """A prompt's one message."""
+        from mcp_dockerhub.tools.prompts import PROMPTS
+
         grant = current_grant("prompts/get", name)
         message = PromptMessage(role="user", content=TextContent(type="text", text=grant.arguments))
         return GetPromptResult(description=PROMPTS[name].description, messages=[message])
@@ -156,6 +159,8 @@ class DockerHubServer(MCPServer[None]):
         await self._lowlevel_server.run(incoming, outgoing, self._lowlevel_server.create_initialization_options())
 
     async def _complete(self, reference: object, argument: object, context: object) -> Completion:
+        from mcp_dockerhub.tools.addressed import COMPLETION, complete
+
         grant = current_grant("completion/complete", COMPLETION)
         try:
             with call_deadline(CALL_TIMEOUT):
@@ -166,7 +171,7 @@ class DockerHubServer(MCPServer[None]):
             raise rpc_error(error) from None
         return Completion(values=values, total=total, has_more=total > len(values))
 
-    async def _answer(self, spec: ToolSpec, arguments: Mapping[str, Any], grant: Grant) -> Result:
+    async def _answer(self, spec: "ToolSpec", arguments: Mapping[str, Any], grant: Grant) -> "Result":
         """Run a tool within the time one call may take."""
         try:
             with call_deadline(CALL_TIMEOUT):
@@ -179,7 +184,7 @@ class DockerHubServer(MCPServer[None]):
         return [spec for spec in RESOURCES if spec.tool in self._application.catalogue]
 
 
-def _tool(spec: ToolSpec) -> Tool:
+def _tool(spec: "ToolSpec") -> Tool:
     return Tool(
         name=spec.name,
         title=spec.title,
@@ -194,7 +199,7 @@ def _tool(spec: ToolSpec) -> Tool:
     )
 
 
-def _prompt(spec: PromptSpec) -> Prompt:
+def _prompt(spec: "PromptSpec") -> Prompt:
     return Prompt(
         name=spec.name,
         title=spec.title,

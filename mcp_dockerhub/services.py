@@ -13,19 +13,15 @@ from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.registry.client import RegistryClient
 from mcp_dockerhub.registry.config import WELL_KNOWN_HOSTS, Registries, RegistryConfig, settings_credential
 from mcp_dockerhub.registry.credentials import DockerConfig, docker_config_path, load_docker_config
-from mcp_dockerhub.settings import RegistrySetting, Settings
+from mcp_dockerhub.settings import CALL_TIMEOUT, RegistrySetting, Settings
 from mcp_dockerhub.transport.client import ANONYMOUS_CREDENTIAL, Credential
 from mcp_dockerhub.transport.deadline import own_deadline, remaining
 from mcp_dockerhub.transport.observer import NULL_OBSERVER, UpstreamObserver
 from mcp_dockerhub.transport.options import StackOptions
 from mcp_dockerhub.transport.stack import HttpStack
+from mcp_dockerhub_security.egress import EgressPolicy
 
 USER_AGENT: Final = f"mcp-dockerhub/{__version__}"
-CALL_TIMEOUT: Final = 60.0
-"""Seconds a whole call may take, everything included."""
-NO_USERNAME: Final = (
-    "DOCKERHUB_TOKEN is set without DOCKERHUB_USERNAME: it cannot be exchanged, so Docker Hub is read anonymously."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,7 @@ class Clients:
     cache: Cache
     registries: Registries
     sources: Sources
+    egress: EgressPolicy
     hub_credential: Credential
     warnings: tuple[str, ...]
     """What of the configuration could not be used."""
@@ -95,8 +92,9 @@ def build_clients(
         observer=cache_observer,
     )
     sources = Sources(RegistryClient(http, cache, registries), HubClient(http, cache, settings.hub_url, credential))
-    warnings = (*docker.warnings, *([NO_USERNAME] if settings.token_without_username else []))
-    return Clients(http, cache, registries, sources, credential, warnings)
+    warnings = (*settings.warnings, *docker.warnings)
+    egress = EgressPolicy(allowed_registries(settings), settings.configured_origins)
+    return Clients(http, cache, registries, sources, egress, credential, warnings)
 
 
 def _stack_options(settings: Settings) -> StackOptions:

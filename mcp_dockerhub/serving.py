@@ -30,7 +30,7 @@ def serve(settings: Settings) -> int:
     """Serve MCP over stdio until the client closes stdin or a signal ends the process; returns the exit code."""
     configure_logging(settings.log_level, settings.log_format)
     application = Application.build(settings)
-    for warning in application.clients.warnings:
+    for warning in settings.warnings:
         sys.stderr.write(f"mcp-dockerhub: {warning}\n")
     asyncio.run(_serve(application))
     return 0

@@ -30,10 +30,15 @@ from pydantic_settings import (
 )
 
 TOOLSETS: Final = ("images", "server")
+CALL_TIMEOUT: Final = 60.0
+"""Seconds a whole call may take, everything included."""
 MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "MCP_DOCKERHUB_"
 CACHE_KINDS: Final = frozenset({"search", "repository", "tags", "tag_digest", "dockerfile", "vulnerabilities"})
 SECRETS: Final = ("DOCKERHUB_TOKEN", "DOCKERHUB_PASSWORD", f"{PREFIX}REGISTRIES")
+NO_USERNAME: Final = (
+    "DOCKERHUB_TOKEN is set without DOCKERHUB_USERNAME: it cannot be exchanged, so Docker Hub is read anonymously."
+)
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -261,6 +266,11 @@ class Settings(BaseSettings):
     def token_without_username(self) -> bool:
         """A secret that cannot be exchanged: the server runs anonymously and says so."""
         return self.hub_secret is not None and not self.dockerhub_username
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of this configuration cannot be used."""
+        return (NO_USERNAME,) if self.token_without_username else ()
 
     @property
     def configured_origins(self) -> frozenset[str]:

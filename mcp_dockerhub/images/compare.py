@@ -9,14 +9,16 @@ from mcp_dockerhub.access import Access
 from mcp_dockerhub.images.pull_size import distinct_layers, total_size
 from mcp_dockerhub.images.reading import read_image, task_group
 from mcp_dockerhub.images.sources import Sources
-from mcp_dockerhub.images.withheld import assignments, labels
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Descriptor, Image, ImageConfig
 from mcp_dockerhub.results import Provenance, Result
+from mcp_dockerhub_security.redaction import redact_pair
 from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, clean_prose
 
 MAX_DIFFERENCES: Final = 100
+_ENV: Final = "env "
+_LABEL: Final = "label "
 _ROWS: Final = 30
 _SHOWN: Final = 40
 
@@ -143,13 +145,12 @@ def _rows(layers: Iterable[Descriptor]) -> list[LayerSize]:
 
 
 def differences_of(one: ImageConfig, two: ImageConfig) -> list[Difference]:
-    """Settings that are not equal, secret-looking values withheld; None stands for "not set"."""
+    """Settings that are not equal; None stands for "not set". Secret-looking values are compared, but withheld."""
     first, second = _settings_of(one), _settings_of(two)
-    names = list(dict.fromkeys([*first, *second]))
+    unequal = [name for name in dict.fromkeys([*first, *second]) if first.get(name) != second.get(name)]
     return [
-        Difference(setting=name, image1=first.get(name), image2=second.get(name))
-        for name in names
-        if first.get(name) != second.get(name)
+        Difference(setting=name, image1=_shown(name, first.get(name)), image2=_shown(name, second.get(name)))
+        for name in unequal
     ]
 
 
@@ -166,9 +167,17 @@ def _settings_of(config: ImageConfig) -> dict[str, str]:
         "ports": ", ".join(sorted(config.exposed_ports)),
         "volumes": ", ".join(sorted(config.volumes)),
     }
-    many = {f"env {name}": value for name, value in assignments(config.env).items()}
-    many |= {f"label {name}": clean_prose(value) for name, value in labels(config.labels).items()}
+    many = {f"{_ENV}{name}": value for name, _, value in (entry.partition("=") for entry in config.env)}
+    many |= {f"{_LABEL}{name}": value for name, value in config.labels.items()}
     return {name: value for name, value in single.items() if value} | many
+
+
+def _shown(name: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if name.startswith(_LABEL):
+        return clean_prose(redact_pair(name.removeprefix(_LABEL), value))
+    return redact_pair(name.removeprefix(_ENV), value)
 
 
 def _words(words: Sequence[str] | None) -> str:

@@ -102,12 +102,16 @@ def uncompressed_size(layers: Sequence[Descriptor]) -> int | None:
 async def _present_digests(
     sources: Sources, access: Access, present: Sequence[Reference], platform: Platform, seen: Provenance
 ) -> frozenset[str]:
-    async def read(ref: Reference) -> frozenset[str]:
+    async def read(ref: Reference) -> Image | DockerHubError:
         try:
-            image = await read_image(sources, access, ref, platform, seen)
+            return await read_image(sources, access, ref, platform, seen)
         except DockerHubError as error:
-            seen.warn(f"{ref.familiar} is counted as not present: {error.message}")
-            return frozenset()
-        return frozenset(distinct_layers(image))
+            return error
 
-    return frozenset().union(*await for_each(present, read))
+    here: set[str] = set()
+    for ref, found in zip(present, await for_each(present, read), strict=True):
+        if isinstance(found, DockerHubError):
+            seen.warn(f"{ref.familiar} is counted as not present: {found.message}")
+        else:
+            here.update(distinct_layers(found))
+    return frozenset(here)

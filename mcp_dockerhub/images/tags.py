@@ -101,7 +101,7 @@ class Wanted:
     @property
     def literal(self) -> str | None:
         """The longest part of the pattern that every match contains, so that the Hub can filter."""
-        plain = re.sub(r"\[[^\]]*\]|[*?]", "\n", self.pattern or "")
+        plain = re.sub(r"\[!?\]?[^\]]*\]|[*?]", "\n", self.pattern or "")
         return max(_LITERAL.findall(plain), key=len, default=None)
 
 

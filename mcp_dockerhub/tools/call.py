@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mcp_dockerhub.images.sources import Sources
     from mcp_dockerhub.tools.operations import Operations
     from mcp_dockerhub_security.grant import Grant
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 class Services:
     """Built once by the composition root."""
 
-    sources: "Sources"
+    sources: "Callable[[], Sources]"
+    """The clients, built with the first use."""
     operations: "Operations"
     """What the server knows about itself: health, history, limits, cache, configuration."""
 
@@ -27,4 +30,4 @@ class Call:
 
     @property
     def sources(self) -> "Sources":
-        return self.services.sources
+        return self.services.sources()

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mcp_dockerhub.cache import Cache
 from mcp_dockerhub_monitoring.health import HealthMonitor
 from mcp_dockerhub_monitoring.history import History
 from mcp_dockerhub_monitoring.process import LagSampler
 from mcp_dockerhub_security.limits import Limiter
+
+if TYPE_CHECKING:
+    from mcp_dockerhub.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +38,4 @@ class Operations:
     history: History
     lag: LagSampler
     limiter: Limiter
-    cache: Cache
+    cache: "Callable[[], Cache]"

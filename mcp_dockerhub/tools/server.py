@@ -258,7 +258,7 @@ class CacheInfo(Result):
 @secure_operation(level=Level.PUBLIC)
 async def docker_cache_info(call: Call) -> CacheInfo:
     """Show what the cache holds and how often it answers."""
-    stats = call.services.operations.cache.stats()
+    stats = call.services.operations.cache().stats()
     total = stats.total
     return CacheInfo(
         fetched_at=datetime.now(UTC),

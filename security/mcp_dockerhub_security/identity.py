@@ -3,10 +3,22 @@
 import os
 from typing import Final, Protocol
 
-from mcp_dockerhub_security.principal import Principal as Principal
+from mcp_dockerhub_security.principal import Principal
 from mcp_dockerhub_security.refusals import Refusal, RefusalCode
 from mcp_dockerhub_security.request import Request
 from mcp_dockerhub_security.text import clean_identifier
+
+__all__ = [
+    "ADMIN",
+    "READ",
+    "READ_PRIVATE",
+    "WRITE",
+    "IdentityProvider",
+    "LocalIdentity",
+    "OriginIdentity",
+    "Principal",
+    "local_scopes",
+]
 
 READ: Final = "dockerhub:read"
 READ_PRIVATE: Final = "dockerhub:read:private"

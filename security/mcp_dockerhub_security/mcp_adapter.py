@@ -9,8 +9,8 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 
 from mcp_dockerhub_security.guard import Guard
+from mcp_dockerhub_security.principal import ORIGIN, Origin
 from mcp_dockerhub_security.refusals import RefusalCode, ReportableError, error_content
-from mcp_dockerhub_security.principal import Origin
 from mcp_dockerhub_security.request import Request
 from mcp_dockerhub_security.text import clean_identifier
 from mcp_dockerhub_security.validation import MAX_INTEGER_BITS
@@ -22,9 +22,6 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 """W3C Trace Context, section 3.2; later versions may append fields."""
 
 _MAX_ID: Final = 64
-
-ORIGIN: Final = "mcp_dockerhub.origin"
-"""Key of the ASGI scope under which the HTTP layers put an ``Origin`` for the Guard."""
 
 RPC_CODES: Final[Mapping[str, int]] = {
     "NOT_FOUND": -32002,
@@ -118,7 +115,7 @@ def request_of(ctx: "ServerRequestContext[Any, Any]") -> Request:
 
 def _origin(ctx: "ServerRequestContext[Any, Any]") -> Origin | None:
     """What our ASGI layers left in the request's scope (see ``ORIGIN``); None on stdio."""
-    scope = getattr(ctx.request, "scope", None)
+    scope = getattr(getattr(ctx, "request", None), "scope", None)
     origin = scope.get(ORIGIN) if isinstance(scope, Mapping) else None
     return origin if isinstance(origin, Origin) else None
 

@@ -1,7 +1,10 @@
 """Somebody who may call, and where a call over a network came from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+ORIGIN: Final = "mcp_dockerhub.origin"
+"""Key of the ASGI scope under which the HTTP layers leave an ``Origin`` for the Guard."""
 
 
 @dataclass(frozen=True, slots=True)

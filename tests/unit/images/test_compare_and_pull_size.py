@@ -98,7 +98,7 @@ async def test_without_a_platform_asked_for_each_image_has_its_own_and_that_is_s
 
 async def test_an_image_that_is_missing_is_named(registry: InMemoryRegistry, sources: Sources, access: Caller) -> None:
     registry.add_image("o/one", "v1")
-    with pytest.raises(NotFound, match="ghcr.io/o/two:v2"):
+    with pytest.raises(NotFound, match=r"ghcr\.io/o/two:v2"):
         await compare_images(sources, access, ONE, TWO, None)
 
 
