@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import anyio
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_dockerhub.application import Application
 from mcp_dockerhub.server import DockerHubServer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream, WriteStream
 
 GRACE: Final = 0.5
-"""Seconds a session gets to end by itself after a signal."""
+"""Seconds that calls under way get after the input has ended, and a session after a signal."""
 
 
 def serve(settings: Settings) -> int:
@@ -53,14 +53,14 @@ async def _serve(application: Application) -> None:
 
 
 def _stop_on_signals(session: "asyncio.Task[None]", streams: StandardStreams) -> asyncio.Event:
-    """End the input on SIGTERM or SIGINT, as if the client had closed it; cancel what has not ended after GRACE."""
+    """End the input on SIGTERM or SIGINT, as if the client had closed it; cancel what has not ended soon."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         stopped.set()
         streams.end_input()
-        loop.call_later(GRACE, session.cancel)
+        loop.call_later(2 * GRACE, session.cancel)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         # Windows has no such handlers; there the process simply ends.
@@ -73,26 +73,91 @@ async def _session(server: DockerHubServer, streams: StandardStreams) -> None:
     # The SDK asks for files but only iterates, writes and flushes.
     channel = stdio_server(cast("Any", streams.incoming), cast("Any", streams.outgoing))
     async with channel as (incoming, outgoing):
-        await server.run_on(_Answered(incoming, outgoing), outgoing)
+        unanswered = _Unanswered()
+        await server.run_on(_Incoming(incoming, outgoing, unanswered), _Outgoing(outgoing, unanswered))
 
 
-class _Answered:
-    """An incoming stream whose broken messages are answered (JSON-RPC 2.0, section 5.1) and not passed on."""
+class _Unanswered:
+    """The requests that wait for their answer."""
 
-    def __init__(
-        self, incoming: "ReadStream[SessionMessage | Exception]", outgoing: "WriteStream[SessionMessage]"
-    ) -> None:
-        self._incoming = incoming
-        self._outgoing = outgoing
+    def __init__(self) -> None:
+        self._requests: set[str | int] = set()
+        self._none_left = asyncio.Event()
+        self._none_left.set()
 
-    async def receive(self) -> SessionMessage | Exception:
-        while isinstance(message := await self._incoming.receive(), Exception):
-            error = ErrorData(code=PARSE_ERROR, message="The line is not a JSON-RPC 2.0 message.")
-            await self._outgoing.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=None, error=error)))
-        return message
+    def asked(self, message: SessionMessage) -> None:
+        if isinstance(message.message, JSONRPCRequest):
+            self._requests.add(message.message.id)
+            self._none_left.clear()
+
+    def answered(self, message: SessionMessage) -> None:
+        if isinstance(message.message, JSONRPCResponse | JSONRPCError) and message.message.id is not None:
+            self._requests.discard(message.message.id)
+            if not self._requests:
+                self._none_left.set()
+
+    async def wait(self) -> None:
+        await self._none_left.wait()
+
+
+class _Stream:
+    """What the SDK asks of both directions besides their one verb."""
+
+    def __init__(self, stream: "ReadStream[Any] | WriteStream[Any]") -> None:
+        self._stream = stream
 
     async def aclose(self) -> None:
-        await self._incoming.aclose()
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _Outgoing(_Stream):
+    """Sends messages and keeps count of the answers among them."""
+
+    def __init__(self, outgoing: "WriteStream[SessionMessage]", unanswered: _Unanswered) -> None:
+        super().__init__(outgoing)
+        self._outgoing = outgoing
+        self._unanswered = unanswered
+
+    async def send(self, item: SessionMessage) -> None:
+        await self._outgoing.send(item)
+        self._unanswered.answered(item)
+
+
+class _Incoming(_Stream):
+    """Receives messages. Broken ones are answered here (JSON-RPC 2.0, section 5.1).
+
+    The end is passed on when every request is answered, or after GRACE: the SDK cancels what is under way then, and
+    requests piped in from a file or by a shell would lose their answers.
+    """
+
+    def __init__(
+        self,
+        incoming: "ReadStream[SessionMessage | Exception]",
+        outgoing: "WriteStream[SessionMessage]",
+        unanswered: _Unanswered,
+    ) -> None:
+        super().__init__(incoming)
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._unanswered = unanswered
+
+    async def receive(self) -> SessionMessage | Exception:
+        try:
+            while isinstance(message := await self._incoming.receive(), Exception):
+                error = ErrorData(code=PARSE_ERROR, message="The line is not a JSON-RPC 2.0 message.")
+                await self._outgoing.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=None, error=error)))
+        except anyio.EndOfStream:
+            with anyio.move_on_after(GRACE):
+                await self._unanswered.wait()
+            raise
+        self._unanswered.asked(message)
+        return message
 
     def __aiter__(self) -> Self:
         return self
@@ -102,12 +167,6 @@ class _Answered:
             return await self.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 @asynccontextmanager
