@@ -14,6 +14,7 @@ Source = Literal["live", "cache", "stale"]
 
 _WORST_FIRST: Final[tuple[Source, ...]] = ("stale", "cache", "live")
 MAX_WARNINGS: Final = 20
+_NOTES: Final = 5
 
 
 class Result(OutputModel):
@@ -30,6 +31,7 @@ class Result(OutputModel):
     def text(self, lines: Iterable[str]) -> str:
         """``lines`` followed by what the answer says about itself."""
         notes = [f"! {render.clip(warning, 200)}" for warning in self.warnings]
+        notes = render.head(notes, _NOTES, "warning")
         if self.source == "stale":
             notes.append(f"! The upstream could not be asked; this is from {render.time(self.fetched_at)}.")
         return "\n".join([*lines, *notes])

@@ -28,6 +28,9 @@ class Attached:
     signatures: bool | None
 
 
+NOTHING_KNOWN: Final = Attached(None, None)
+
+
 async def attached(
     sources: Sources, access: Access, repository: Repository, document: Manifest, seen: Provenance
 ) -> Attached:

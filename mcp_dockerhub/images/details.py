@@ -1,5 +1,7 @@
 """docker_get_image_details: what an image is."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -7,7 +9,7 @@ from typing import Final
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
 from mcp_dockerhub.hub.models import HubRepository, HubTag
-from mcp_dockerhub.images.attached import Attached, attached
+from mcp_dockerhub.images.attached import NOTHING_KNOWN, Attached, attached
 from mcp_dockerhub.images.bases import stated_base
 from mcp_dockerhub.images.configuration import Configuration, configuration
 from mcp_dockerhub.images.manifest import kind_of
@@ -15,11 +17,15 @@ from mcp_dockerhub.images.reading import optional, read_image, task_group
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
-from mcp_dockerhub.registry.models import Image, ImageManifest, Index, Manifest, SchemaOneManifest
+from mcp_dockerhub.registry.models import ArtifactManifest, Image, ImageManifest, Index, Manifest
 from mcp_dockerhub.results import Provenance, Result
 from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Prose
 
 MAX_PLATFORMS: Final = 60
+PATIENCE_S: Final = 5.0
+"""Seconds that what is not the image itself may take longer than the image."""
+_HUB_PART: Final = "Docker Hub's page of the repository"
+_ATTACHED: Final = "The search for signatures and attestations"
 _SHOWN: Final = 12
 
 
@@ -50,7 +56,7 @@ class ImageDetails(Result):
     """Digest of the platform's manifest."""
     size: int | None
     """Compressed bytes of the platform's layers."""
-    layers: int
+    layers: int | None
     platforms: list[PlatformRow]
     created: datetime | None
     config: Configuration | None
@@ -72,7 +78,7 @@ class ImageDetails(Result):
         pairs = [
             ("digest", self.digest),
             ("media type", self.media_type),
-            ("size", f"{render.size(self.size)} compressed in {render.counted(self.layers, 'layer')}"),
+            ("size", self._size()),
             ("platforms", self._platforms()),
             ("created", render.time(self.created) if self.created else ""),
             ("base", f"{base} {render.short(self.base_digest)}" if base and self.base_digest else base),
@@ -85,6 +91,11 @@ class ImageDetails(Result):
             pulls = f"{render.number(self.hub.pulls)} pulls, {render.number(self.hub.stars)} stars"
             pairs.append(("Docker Hub", f"{pulls}, updated {render.day(self.hub.updated)}"))
         return pairs
+
+    def _size(self) -> str:
+        if self.layers is None:
+            return "not known"
+        return f"{render.size(self.size)} compressed in {render.counted(self.layers, 'layer')}"
 
     def _platforms(self) -> str:
         rows = [f"{row.platform} {render.size(row.size)}" if row.size else row.platform for row in self.platforms]
@@ -101,29 +112,51 @@ async def image_details(sources: Sources, access: Access, ref: Reference, platfo
 
     What is no image is named for what it is. A Hub that fails costs its part of the answer and a warning.
     """
-    seen = Provenance()
+    seen, aside = Provenance(), _Aside()
     async with task_group() as group:
-        hub = group.create_task(_ask_hub(sources, access, ref, seen)) if ref.repository.is_docker_hub else None
+        late: list[asyncio.Task[None]] = []
+        if ref.repository.is_docker_hub:
+            late.append(group.create_task(_ask_hub(sources, access, ref, seen, aside), name=_HUB_PART))
         document = seen.take(await sources.registry.manifest(access, ref))
         seen.warn(*document.warnings)
-        vouching = group.create_task(attached(sources, access, ref.repository, document, seen))
+        late.append(group.create_task(_look_for_attached(sources, access, ref, document, seen, aside), name=_ATTACHED))
         image = None
         if isinstance(document, Index | ImageManifest):
             image = await read_image(sources, access, ref, platform, seen)
-    page, tag = hub.result() if hub else (None, None)
-    return _Parts(document, image, vouching.result(), page, tag).details(ref, seen)
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, _give_up, late, seen)
+    patience.cancel()
+    return _Parts(document, image, aside).details(ref, seen)
 
 
-async def _ask_hub(
-    sources: Sources, access: Access, ref: Reference, seen: Provenance
-) -> tuple[HubRepository | None, HubTag | None]:
+@dataclass(slots=True)
+class _Aside:
+    """What is read beside the image's own documents, as far as it came in time."""
+
+    page: HubRepository | None = None
+    tag: HubTag | None = None
+    attached: Attached = NOTHING_KNOWN
+
+
+async def _ask_hub(sources: Sources, access: Access, ref: Reference, seen: Provenance, aside: _Aside) -> None:
     """The repository's page, and the tag: nothing else tells how large the images for other platforms are."""
-    reading = sources.hub.repository(access, ref.repository)
-    page = await optional(reading, "Docker Hub's page of the repository is missing", seen)
-    if page is None or ref.tag is None:
-        return page, None
-    tag = await optional(sources.hub.tag(access, ref.repository, ref.tag), "Sizes of other platforms are missing", seen)
-    return page, tag
+    aside.page = await optional(sources.hub.repository(access, ref.repository), f"{_HUB_PART} is missing", seen)
+    if aside.page and ref.tag:
+        reading = sources.hub.tag(access, ref.repository, ref.tag)
+        aside.tag = await optional(reading, "Sizes of other platforms are missing", seen)
+
+
+async def _look_for_attached(
+    sources: Sources, access: Access, ref: Reference, document: Manifest, seen: Provenance, aside: _Aside
+) -> None:
+    aside.attached = await attached(sources, access, ref.repository, document, seen)
+
+
+def _give_up(late: Sequence[asyncio.Task[None]], seen: Provenance) -> None:
+    """Stop what is still under way: it must not cost the whole answer."""
+    for task in late:
+        if not task.done():
+            task.cancel()
+            seen.warn(f"{task.get_name()} took too long and is missing or not complete.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +165,13 @@ class _Parts:
 
     document: Manifest
     image: Image | None
-    attached: Attached
-    page: HubRepository | None
-    tag: HubTag | None
+    aside: _Aside
 
     def details(self, ref: Reference, seen: Provenance) -> ImageDetails:
         image = self.image
         base = stated_base(image) if image else None
-        files = () if isinstance(self.document, Index | SchemaOneManifest) else self.document.layers
-        layers = image.manifest.layers if image else files
+        holder = image.manifest if image else self.document
+        layers = holder.layers if isinstance(holder, ImageManifest | ArtifactManifest) else None
         return ImageDetails(
             image=ref.familiar,
             kind=kind_of(self.document),
@@ -148,16 +179,16 @@ class _Parts:
             media_type=self.document.media_type,
             platform=str(image.platform) if image else None,
             manifest=image.manifest.digest if image else None,
-            size=sum(layer.size for layer in layers),
-            layers=len(layers),
+            size=None if layers is None else sum(layer.size for layer in layers),
+            layers=None if layers is None else len(layers),
             platforms=self._platforms(seen),
             created=image.config.created if image else None,
             config=configuration(image.config, seen) if image else None,
             base=base.name if base else None,
             base_digest=(base.digest or None) if base else None,
-            attestations=self.attached.attestations,
-            signatures=self.attached.signatures,
-            hub=_hub(self.page) if self.page else None,
+            attestations=self.aside.attached.attestations,
+            signatures=self.aside.attached.signatures,
+            hub=_hub(self.aside.page) if self.aside.page else None,
             source=seen.source,
             fetched_at=seen.fetched_at,
             warnings=seen.warnings,
@@ -170,7 +201,7 @@ class _Parts:
         own = PlatformRow(platform=str(image.platform), digest=image.manifest.digest, size=image.manifest.layers_size)
         if image.index is None:
             return [own]
-        sizes = {entry.digest: entry.size for entry in self.tag.images} if self.tag else {}
+        sizes = {entry.digest: entry.size for entry in self.aside.tag.images} if self.aside.tag else {}
         sizes[image.manifest.digest] = image.manifest.layers_size
         children = [child for child in image.index.images if child.platform]
         if len(children) > MAX_PLATFORMS:

@@ -19,8 +19,8 @@ from mcp_dockerhub_security.sanitize import Identifier, code_of
 MAX_DOCKERFILE: Final = 64_000
 _LINES: Final = 50
 _LOSSES: Final = (
-    "Reconstructed from the image's history: build stages, the base image's own name, sources of COPY --from, "
-    "comments and files of the build context are not recorded there, so it does not build as it stands."
+    "Reconstructed from the image's history, which lacks build stages, the base's name, sources of COPY --from, "
+    "comments and the build's files: it does not build as it stands."
 )
 
 

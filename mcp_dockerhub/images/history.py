@@ -1,7 +1,7 @@
 """docker_get_image_history: the steps an image was built in."""
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
@@ -13,15 +13,15 @@ from mcp_dockerhub.images.withheld import withhold
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, Prose
+from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Prose, code_of
 
-MAX_STEPS: Final = 500
+MAX_STEPS: Final = 300
 _ROWS: Final = 50
 
 
 class HistoryStep(OutputModel):
     created: datetime | None
-    created_by: Code
+    created_by: Annotated[str, code_of(4_000)]
     comment: Prose | None
     layer: Identifier | None
     """The layer this step made."""

@@ -1,6 +1,6 @@
 """docker_analyze_layers: what makes an image as large as it is."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
@@ -13,7 +13,7 @@ from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Descriptor, HistoryEntry, Image
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel
+from mcp_dockerhub_security.sanitize import Identifier, OutputModel, code_of
 
 MAX_LAYERS: Final = 500
 _ROWS: Final = 40
@@ -26,7 +26,7 @@ class Layer(OutputModel):
     share: float
     """Percent of the image's size."""
     empty: bool
-    instruction: Code | None
+    instruction: Annotated[str, code_of(1_000)] | None
 
 
 class LayerAnalysis(Result):

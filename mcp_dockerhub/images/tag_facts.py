@@ -104,27 +104,20 @@ class TagReader:
 
     async def read(self, name: str) -> TagFacts:
         """Whatever can be known without fetching a manifest."""
-        if self._hub:
-            facts = await self._from_hub(name)
-            if facts:
-                return facts
-        return await self._from_registry(name)
+        tag = await self._hub_tag(name)
+        facts = of_hub(tag, None) if tag else None
+        return facts or await self._from_registry(name)
 
     async def read_for(self, name: str, platform: Platform) -> TagFacts | None:
         """As ``read``, for one platform: None when the tag has no image for it."""
-        if self._hub:
-            tag = await self._hub_tag(name)
-            if tag and tag.platform_images:
-                return of_hub(tag, platform)
+        tag = await self._hub_tag(name)
+        if tag and tag.platform_images:
+            return of_hub(tag, platform)
         return await self._image(name, platform)
 
-    async def _from_hub(self, name: str) -> TagFacts | None:
-        tag = await self._hub_tag(name)
-        return of_hub(tag, None) if tag else None
-
     async def _hub_tag(self, name: str) -> HubTag | None:
-        if name in self._known:
-            return self._known[name]
+        if not self._hub or name in self._known:
+            return self._known.get(name)
         try:
             return self._seen.take(await self._sources.hub.tag(self._access, self._repository, name))
         except NotFound:

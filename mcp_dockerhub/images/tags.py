@@ -30,6 +30,7 @@ MAX_EXAMINED: Final = 100
 """Tags whose manifests are read to find those for a platform."""
 _ROWS_WORTH_A_PAGE: Final = 8
 """Single tags that are more work for the Hub than one page of a hundred."""
+_ROWS: Final = 50
 _IN_THREAD: Final = 2_000
 _NO_DATES: Final = "This registry tells no dates, so tags are in version order and `updated` is null."
 _CUT: Final = f"Only the {MAX_WALKED:,} tags updated last were looked at."
@@ -68,7 +69,9 @@ class TagPage(Result):
         ]
         total = render.counted(self.total, "tag") if self.total is not None else "an unknown number of tags"
         lines = [f"{self.repository}: {total} by {self.order}, page {self.page}"]
-        lines += render.head(render.table(("tag", "size", "updated", "digest", "platforms"), rows, "<>"), 56, "tag")
+        lines += render.head(
+            render.table(("tag", "size", "updated", "digest", "platforms"), rows, "<>"), _ROWS + 1, "tag"
+        )
         return self.text(lines)
 
 

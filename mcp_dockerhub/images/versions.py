@@ -89,17 +89,13 @@ class TagVersion:
 
 def parse(tag: str) -> TagVersion | None:
     """Read ``tag`` as a version; None for names such as ``latest``, codenames and commit hashes."""
-    start = _start_of_numbers(tag)
-    if start is None:
+    match = _first_numbers(tag)
+    if match is None:
         return None
-    match = _DATE.match(tag, start)
-    if match is not None:
-        numbers = tuple(int(part) for part in match.groups() if part is not None)
-    else:
-        match = _NUMBERS.match(tag, start)
-        if match is None:
-            return None
-        numbers = _numbers(match[0])
+    start, numbers = match.start(), _numbers(match[0])
+    date = _DATE.match(tag, start)
+    if date is not None:
+        match, numbers = date, tuple(int(part) for part in date.groups() if part is not None)
     rest = tag[match.end() :]
     if not rest:
         return TagVersion(tag, tag[:start], numbers, _RELEASED, "", ())
@@ -150,13 +146,14 @@ def newest_first(tags: tuple[str, ...]) -> tuple[str, ...]:
     return (*(entry[3] for entry in versions), *(name for _, name in names))
 
 
-def _start_of_numbers(tag: str) -> int | None:
+def _first_numbers(tag: str) -> re.Match[str] | None:
+    """The numbers the version begins with: after a separator if there are any, else after letters."""
     if "0" <= tag[:1] <= "9" and not _is_hash(_part_around(tag, 0)):
-        return 0
+        return _NUMBERS.match(tag)
     for pattern in (_AT_BOUNDARY, _AFTER_LETTERS):
         for match in pattern.finditer(tag):
             if not _is_hash(_part_around(tag, match.start())):
-                return match.end()
+                return _NUMBERS.match(tag, match.end())
     return None
 
 

@@ -149,6 +149,18 @@ def test_bytes_on_disk_are_told_only_where_every_layer_tells(layers: list[Descri
     assert uncompressed_size(layers) == expected
 
 
+async def test_layers_kept_elsewhere_are_counted_and_pointed_out(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    media_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    registry.add_image(
+        "o/one", "v1", extra_manifest={"layers": [{"mediaType": media_type, "digest": "sha256:" + "1" * 64, "size": 9}]}
+    )
+    found = await estimate_pull_size(sources, access, ONE, None, [])
+    assert found.to_pull == 9
+    assert "kept outside the registry" in found.warnings[0]
+
+
 async def test_a_known_size_on_disk_is_shown(registry: InMemoryRegistry, sources: Sources, access: Caller) -> None:
     plain = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + "1" * 64, "size": 2_000_000}
     registry.add_image("o/one", "v1", extra_manifest={"layers": [plain]})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 
 from mcp_dockerhub.errors import NotFound, Unsupported
@@ -119,6 +120,18 @@ async def test_a_hub_that_is_down_costs_its_part_and_a_warning(
     ]
 
 
+async def test_a_hub_that_hangs_does_not_hold_up_the_image(
+    registry: InMemoryRegistry, hub: HubState, sources: Sources, access: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_dockerhub.images.details.PATIENCE_S", 0.05)
+    image = registry.add_image(NAME, "v1")
+    hub.faults.append(Fault(hang=True))
+    with anyio.fail_after(10):
+        found = await image_details(sources, access, REF, None)
+    assert (found.digest, found.hub, found.signatures) == (image.digest, None, False)
+    assert found.warnings == ["Docker Hub's page of the repository took too long and is missing or not complete."]
+
+
 async def test_other_registries_are_not_looked_up_on_the_hub(
     registry: InMemoryRegistry, hub: HubState, sources: Sources, access: Caller
 ) -> None:
@@ -222,6 +235,27 @@ async def test_what_is_no_image_is_named_for_what_it_is(
     assert (found.kind, found.digest, found.platform, found.config) == ("Helm chart", chart.digest, None, None)
     assert (found.size, found.layers, found.platforms) == (5, 1, [])
     assert found.render().startswith("ghcr.io/o/app:v1: Helm chart\n")
+
+
+async def test_the_retired_schema_is_named_and_nothing_is_made_up(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    media_type = "application/vnd.docker.distribution.manifest.v1+json"
+    registry.put_manifest("o/app", "v1", b'{"schemaVersion": 1, "name": "o/app", "tag": "v1"}', media_type)
+    found = await image_details(sources, access, ELSEWHERE, None)
+    assert (found.kind, found.media_type) == ("image in the retired schema 1", media_type)
+    assert (found.size, found.layers, found.config, found.created) == (None, None, None, None)
+    assert "not known" in found.render()
+
+
+async def test_a_reference_by_digest_asks_the_hub_for_no_tag(
+    registry: InMemoryRegistry, hub: HubState, sources: Sources, access: Caller
+) -> None:
+    image = registry.add_image(NAME)
+    hub.repositories = repositories([page()])
+    found = await image_details(sources, access, Reference.parse(f"app@{image.digest}"), None)
+    assert found.digest == image.digest
+    assert hub.paths() == ["/v2/namespaces/library/repositories/app"]
 
 
 async def test_a_platform_there_is_not_is_an_error_of_its_own(

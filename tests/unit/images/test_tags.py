@@ -275,6 +275,16 @@ async def test_a_registry_that_fails_is_replaced_by_the_hubs_own_list(
     assert any(warning.startswith("The registry's tag list could not be read") for warning in found.warnings)
 
 
+async def test_a_long_list_is_sorted_without_holding_up_other_calls(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    registry.add_tags("o/app", registry.add_image("o/app"), [f"1.{n}" for n in range(2_100)])
+    nothing = await listed(sources, access, ELSEWHERE, order="version", pattern="9.*", limit=1)
+    assert (names(nothing), nothing.total) == ([], 0)
+    everything = await listed(sources, access, ELSEWHERE, order="version", limit=1)
+    assert (names(everything), everything.total) == (["1.2099"], 2_100)
+
+
 async def test_a_repository_nobody_has_is_not_found(sources: Sources, access: Caller) -> None:
     for repository in (ON_HUB, ELSEWHERE):
         with pytest.raises(NotFound):
