@@ -103,6 +103,10 @@ class HealthMonitor:
         self._overall: Health | None = None
         self._evaluated = 0.0
 
+    def add(self, name: str, check: Check) -> None:
+        """Watch one more part, which only some transports have; readiness does not depend on it."""
+        self._checks[name] = check
+
     def health(self) -> Health:
         """How the server is, at most one interval old."""
         if self._overall is None or self._clock() - self._evaluated >= self._interval:

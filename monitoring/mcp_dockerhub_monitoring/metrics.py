@@ -310,7 +310,7 @@ class Metrics:
         """All families that hold something, as prometheus-client's collector protocol wants them."""
         from .exposition import histogram_family, number_family
 
-        self._refresh()
+        self.refresh()
 
         for definition in d.definitions():
             if definition.type == "histogram":
@@ -322,7 +322,16 @@ class Metrics:
                 if len(numbers):
                     yield number_family(numbers)
 
-    def _refresh(self) -> None:
+    def values(self, definition: d.Definition) -> list[tuple[tuple[str, ...], float]]:
+        """What a counter or gauge holds by label values, without asking the sources anew."""
+        return self._numbers[definition.name].items()
+
+    def value(self, definition: d.Definition) -> float:
+        """A counter or gauge without labels."""
+        return self._numbers[definition.name].get()
+
+    def refresh(self) -> None:
+        """Ask the sources of :meth:`before_scrape`."""
         for name, source in self._sources.items():
             try:
                 source()
