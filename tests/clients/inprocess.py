@@ -16,7 +16,13 @@ WIDE = "100000/second"
 
 def settings(folder: Path, **values: Any) -> Settings:
     """Settings that nothing outside the test decides; limits that no test reaches unless it says so."""
-    defaults = {"docker_config": folder, "rate_limit": WIDE, "rate_limit_heavy": WIDE, "https_proxy": None, "ca_file": None}
+    defaults = {
+        "docker_config": folder,
+        "rate_limit": WIDE,
+        "rate_limit_heavy": WIDE,
+        "https_proxy": None,
+        "ca_file": None,
+    }
     return Settings(**{**defaults, **values})
 
 

@@ -56,9 +56,7 @@ class LineClient:
     def initialize(self) -> dict[str, Any]:
         """The handshake of protocol versions up to 2025-11-25."""
         client = {"name": "lines", "version": "1"}
-        answer = self.request(
-            "initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
-        )
+        answer = self.request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client})
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 

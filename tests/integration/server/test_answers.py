@@ -70,7 +70,9 @@ async def test_tools_are_described_in_one_line_with_honest_hints(client: Client)
 
 
 async def test_the_list_of_tools_is_small_enough_to_be_read_by_a_model(client: Client) -> None:
-    tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in (await client.list_tools()).tools]
+    tools = [
+        tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in (await client.list_tools()).tools
+    ]
     assert len(json.dumps(tools, separators=(",", ":"), ensure_ascii=False).encode()) <= 30_000
 
 
@@ -153,9 +155,7 @@ async def test_prompts_name_the_tools_and_the_image_asked_about(client: Client) 
 
 async def test_completion_offers_tags_and_platforms(client: Client) -> None:
     template = ResourceTemplateReference(uri="docker://image/{+name}/{tag}")
-    tags = await client.complete(
-        template, {"name": "tag", "value": "1.31.6-a"}, context_arguments={"name": "nginx"}
-    )
+    tags = await client.complete(template, {"name": "tag", "value": "1.31.6-a"}, context_arguments={"name": "nginx"})
     assert "1.31.6-alpine" in tags.completion.values
     assert all(value.startswith("1.31.6-a") for value in tags.completion.values)
     nothing = await client.complete(template, {"name": "tag", "value": ""}, context_arguments={"name": "../.."})

@@ -18,7 +18,7 @@ HOSTILE_IMAGES = {
     "ANSI": "\x1b[31mnginx",
     "URL": "https://example.com/nginx",
     "upper case": "NGINX",
-    "look-alike": "ngіnx",
+    "look-alike": "ng\u0456nx",
     "a megabyte": "a" * 1_000_000,
     "empty": "",
     "spaces": "   ",

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from mcp_dockerhub_security.audit import verify
 
+from mcp_dockerhub_security.audit import verify
 from tests.clients.lines import COMMAND, DEADLINE, LineClient
 
 PROMPT = 1.0

@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-from mcp_dockerhub_security.grant import Target
-from mcp_dockerhub_security.levels import Level, secure_operation
-from mcp_dockerhub_security.refusals import Refusal
 
 from mcp_dockerhub.errors import InvalidInput
 from mcp_dockerhub.results import Result
@@ -14,6 +11,9 @@ from mcp_dockerhub.tools import catalogue as catalogue_module
 from mcp_dockerhub.tools.call import Call
 from mcp_dockerhub.tools.catalogue import Catalogue
 from mcp_dockerhub.tools.toolset import ImageArgument, PlatformArgument, ToolSpec, tool
+from mcp_dockerhub_security.grant import Target
+from mcp_dockerhub_security.levels import Level, secure_operation
+from mcp_dockerhub_security.refusals import Refusal
 
 
 class Answer(Result):
