@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolResult,
     Completion,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from mcp_dockerhub.tools.prompts import PromptSpec
     from mcp_dockerhub.tools.toolset import ToolSpec
 
+_logger: Final = logging.getLogger(__name__)
 _JSON: Final = "application/json"
 _LISTS_NEVER_CHANGE: Final = CacheHint(ttl_ms=3_600_000, scope="private")
 _INSTRUCTIONS: Final = """\
@@ -93,14 +96,15 @@ class DockerHubServer(MCPServer[None]):
         try:
             grant = current_grant("tools/call", name)
             result = await self._answer(self._application.catalogue.tools[name], grant.arguments, grant)
-        except Exception as error:
-            if not isinstance(error, ReportableError):
-                raise
+            return CallToolResult(
+                content=[TextContent(type="text", text=clean_text(result.render()))],
+                structured_content=result.model_dump(mode="json", exclude_none=True),
+            )
+        except MCPError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK would show the model what any exception says
+            _log_defect(error, name)
             return tool_error(error)
-        return CallToolResult(
-            content=[TextContent(type="text", text=clean_text(result.render()))],
-            structured_content=result.model_dump(mode="json", exclude_none=True),
-        )
 
     async def list_resources(self) -> list[Resource]:
         """Resources with a fixed URI."""
@@ -129,9 +133,10 @@ class DockerHubServer(MCPServer[None]):
             grant = current_grant("resources/read", found[0].uri if found else "")
             spec, arguments = grant.arguments
             result = await self._answer(spec, arguments, grant)
-        except Exception as error:
-            if not isinstance(error, ReportableError):
-                raise
+        except MCPError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see call_tool
+            _log_defect(error, "resources/read")
             raise rpc_error(error) from None
         return [ReadResourceContents(content=result.model_dump_json(exclude_none=True), mime_type=_JSON)]
 
@@ -165,9 +170,10 @@ class DockerHubServer(MCPServer[None]):
         try:
             with call_deadline(CALL_TIMEOUT):
                 values, total = await complete(Call(self._application.services, grant), grant.arguments)
-        except Exception as error:
-            if not isinstance(error, ReportableError):
-                raise
+        except MCPError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see call_tool
+            _log_defect(error, "completion/complete")
             raise rpc_error(error) from None
         return Completion(values=values, total=total, has_more=total > len(values))
 
@@ -182,6 +188,12 @@ class DockerHubServer(MCPServer[None]):
 
     def _resources(self) -> list[ResourceSpec]:
         return [spec for spec in RESOURCES if spec.tool in self._application.catalogue]
+
+
+def _log_defect(error: Exception, operation: str) -> None:
+    """What nobody foresaw goes to the log, with its trace; the client learns only that there was a defect."""
+    if not isinstance(error, ReportableError):
+        _logger.error("operation failed unexpectedly", exc_info=error, extra={"tool": operation})
 
 
 def _tool(spec: "ToolSpec") -> Tool:

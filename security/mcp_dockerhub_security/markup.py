@@ -16,12 +16,16 @@ from mcp_dockerhub_security.counting import report
 
 _MAX_ROUNDS: Final = 5
 
-_DESTINATION: Final = r"\]\(\s*([^()<>\s]*(?:\([^()\s]*\)[^()<>\s]*)*)(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
-_IMAGE: Final = re.compile(r"!\[([^\[\]]*)" + _DESTINATION)
-_LINK: Final = re.compile(r"\[([^\[\]]*)" + _DESTINATION)
+# Possessive throughout: text that is nearly a link must not cost more than text. What a greedy match would still have
+# found by going back stays unmatched here, and loses the adjacency that makes a link.
+_DESTINATION: Final = (
+    r"\]\(\s*+([^()<>\s]*+(?:\([^()\s]*+\)[^()<>\s]*+)*+)(?:\s++(?:\"[^\"\n]{0,300}+\"|'[^'\n]{0,300}+'))?+\s*+\)"
+)
+_IMAGE: Final = re.compile(r"!\[([^\[\]]*+)" + _DESTINATION)
+_LINK: Final = re.compile(r"\[([^\[\]]*+)" + _DESTINATION)
 _AUTOLINK: Final = re.compile(r"<((?:[A-Za-z][A-Za-z0-9+.-]{1,31}:|[^\s<>@]{1,64}@)[^\s<>]{1,2048})>")
-_ANGLED: Final = re.compile(r"\]\(\s*<([^<>\n]*)>")
-_DEFINITION: Final = re.compile(r"\]:(?=\s*\S)")
+_ANGLED: Final = re.compile(r"\]\(\s*+<([^<>\n]*+)>")
+_DEFINITION: Final = re.compile(r"\]:(?=\s*+\S)")
 _OPEN_TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _JOINED: Final = re.compile(r"\](?=[(\[])")
 

@@ -29,9 +29,11 @@ IDENTIFIER_LIMIT: Final = 512
 PROSE_LIMIT: Final = 4_000
 CODE_LIMIT: Final = 8_000
 
+# Possessive, and no string holds another's beginning: publishers choose this text, so each character is read once.
 _ANSI: Final = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor movement
-    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)"  # titles, hyperlinks, strings
+    "(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]"  # control sequences: colours, cursor movement
+    # titles, hyperlinks, strings
+    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f\n]*+(?:\x07|\x1b\\\\|\x9c)"
     "|\x1b[ -/]*[0-~]?"  # every other escape, and what is left of a broken one
 )
 
