@@ -120,6 +120,21 @@ AUDIT_DURATION: Final = Definition(
 AUDIT_CHAIN: Final = Definition(
     "mcp_dockerhub_audit_chain_records", "gauge", (), "", "Records in the audit log's current hash chain."
 )
+REDIS_UP: Final = Definition(
+    "mcp_dockerhub_redis_up",
+    "gauge",
+    (),
+    "",
+    "1 while Redis answers, 0 while it is given up on: limits then hold per process, or calls are refused.",
+)
+REDIS_FAILURES: Final = Definition(
+    "mcp_dockerhub_redis_failures_total",
+    "counter",
+    ("reason",),
+    "",
+    "Commands that Redis did not carry out: it did not answer in time, could not be reached, or refused.",
+    4,
+)
 SANITIZED: Final = Definition(
     "mcp_dockerhub_output_sanitized_total",
     "counter",

@@ -264,6 +264,14 @@ class Metrics:
         """Say how many records the audit chain holds."""
         self._set(d.AUDIT_CHAIN, records)
 
+    def redis_up(self, up: bool) -> None:
+        """Whether Redis answers."""
+        self._set(d.REDIS_UP, float(up))
+
+    def redis_failed(self, reason: str) -> None:
+        """Count a command that Redis did not carry out."""
+        self._add(d.REDIS_FAILURES, reason)
+
     def sanitized(self, kind: str, count: int) -> None:
         self._numbers[d.SANITIZED.name].add((kind,), float(count))
 

@@ -2,7 +2,8 @@
 
 ``hash`` is the SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII) of the record without ``hash``;
 ``previous`` is the hash of the record before, so no record can change, go, come or move without the next one
-telling. Whoever can rewrite the whole file can rewrite the whole chain: keep the head somewhere else.
+telling. Whoever can rewrite the whole file can rewrite the whole chain: signed checkpoints (``audit_keys``) and
+heads kept elsewhere (``redis_anchors``) are for that.
 """
 
 import hashlib
@@ -19,9 +20,14 @@ MAX_LINE: Final = 64 * 1024
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """The one spelling of a record: sorted keys, no spaces, ASCII."""
+    return _encode(record).encode("ascii")
+
+
 def seal(record: Mapping[str, Any]) -> tuple[bytes, str]:
     """The line of a record (newline included) and its hash; ``record`` has no ``hash`` yet."""
-    body = _encode(record).encode("ascii")
+    body = canonical(record)
     digest = hashlib.sha256(body).hexdigest()
     return body[:-1] + b',"hash":"' + digest.encode("ascii") + b'"}\n', digest
 
@@ -32,7 +38,7 @@ def unseal(line: bytes) -> tuple[dict[str, Any], str]:
         record = json.loads(line)
     except (ValueError, RecursionError):
         raise ValueError("is not a JSON record") from None
-    if isinstance(record, dict) and isinstance(record.get("sequence"), int):
+    if isinstance(record, dict) and type(record.get("sequence")) is int:
         written = record.pop("hash", None)
         expected, digest = seal(record)
         # Comparing whole lines also finds duplicate keys and other spellings of the same values.

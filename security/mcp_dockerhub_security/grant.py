@@ -9,8 +9,8 @@ from mcp_dockerhub_security.identity import Principal
 from mcp_dockerhub_security.levels import Level
 from mcp_dockerhub_security.refusals import Refusal, RefusalCode
 
-TargetCheck = Callable[[Principal, str, str], None]
-"""Raises Refusal (POLICY_DENIED) unless the principal may read a repository of a registry."""
+TargetCheck = Callable[["Grant", str, str], None]
+"""Raises Refusal (POLICY_DENIED) unless the granted call may also read a repository of a registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Grant:
     """The cache partition of the principal's tenant."""
     request_id: str
     _check: TargetCheck = field(repr=False)
+    tool: str = ""
+    """The tool that policy knows the operation by; a resource goes by the tool it stands for."""
+    address: str = ""
+    """Where the call came from; empty on stdio."""
 
     def check_target(self, registry: str, repository: str) -> None:
         """Raise Refusal (POLICY_DENIED) unless this call may read ``repository`` of ``registry``.
@@ -55,7 +59,7 @@ class Grant:
         for target in self.targets:
             if target.repository == repository and target.registry == registry:
                 return
-        self._check(self.principal, registry, repository)
+        self._check(self, registry, repository)
 
 
 _current: Final[ContextVar[Grant | None]] = ContextVar("mcp_dockerhub_grant", default=None)

@@ -10,20 +10,25 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from mcp_dockerhub_security.consent import Consent, NoConsent
+from opentelemetry import trace
+
+from mcp_dockerhub_security.consent import Consent, Effect, NoConsent
 from mcp_dockerhub_security.grant import Grant, Target, enter_grant, leave_grant
+from mcp_dockerhub_security.human import InputRequired
 from mcp_dockerhub_security.identity import IdentityProvider, Principal
 from mcp_dockerhub_security.levels import Level, Operation
 from mcp_dockerhub_security.limits import Limiter
 from mcp_dockerhub_security.observer import SecurityObserver
 from mcp_dockerhub_security.policy import Policy
 from mcp_dockerhub_security.recorder import CallRecord, Recorder
-from mcp_dockerhub_security.refusals import Refusal, RefusalCode, ReportableError, policy_denied
+from mcp_dockerhub_security.refusals import Needs, Refusal, RefusalCode, ReportableError
 from mcp_dockerhub_security.request import Request
 from mcp_dockerhub_security.validation import check_arguments, check_params, unknown_operation
 
 if TYPE_CHECKING:
     from contextvars import Token
+
+_tracer: Final = trace.get_tracer("mcp_dockerhub")
 
 __all__ = ["Admission", "Guard", "OperationCatalogue", "OperationSpec", "ParsedCall", "Request"]
 
@@ -99,14 +104,51 @@ class Guard:
         record = self._recorder.open(request)
         try:
             return await self._grant(request, record), record
+        except InputRequired:
+            record.outcome = "input_required"
+            await self.end(record)
+            raise
         except BaseException as error:
             record.decision, record.rule, record.outcome = "deny", _rule_of(error), outcome_of(error)
-            self._recorder.close(record)
+            await self.end(record)
             raise
 
-    def end(self, record: CallRecord) -> None:
-        """Close the record of an admitted call."""
+    async def end(self, record: CallRecord) -> None:
+        """Close the record of a call; nobody is answered before it is as safe as the audit log's policy says."""
         self._recorder.close(record)
+        # Nobody waits for the answer to a cancelled call, and where it was cancelled nothing can be waited for.
+        if record.outcome != "cancelled":
+            await self._recorder.settle(record)
+
+    async def turn_away(self, request: Request, refusal: Refusal) -> None:
+        """Record and charge a request that was refused before it came here; raise Refusal for a flood of them."""
+        record = self._recorder.open(request)
+        record.rule, record.outcome = refusal.rule, refusal.code
+        try:
+            record.principal = self._identity.identify(request)
+            self._limited_attempt(record.principal)
+        except Refusal as worse:
+            record.rule, record.outcome = worse.rule, worse.code
+            raise
+        finally:
+            await self.end(record)
+
+    def offers(self, grant: Grant, spec: OperationSpec) -> bool:
+        """Whether to list an operation to whoever was granted the list: not if they could never use it."""
+        return self._policy.may_ever(grant.principal, spec.operation, tool=_policy_name(spec), address=grant.address)
+
+    def missing(self, principal: Principal, method: str, name: str) -> Needs | None:
+        """What a fresh token would have to bring for an operation, whatever its arguments; see Policy.missing.
+
+        None too for what is refused whatever the token says, such as an unknown operation.
+        """
+        try:
+            spec = self._catalogue.find(method, name)
+        except Exception as error:
+            if not isinstance(error, ReportableError):
+                raise
+            return None
+        return self._policy.missing(principal, spec.operation, tool=_policy_name(spec)) if spec else None
 
     async def _grant(self, request: Request, record: CallRecord) -> Grant:
         principal = record.principal = self._identity.identify(request)
@@ -118,16 +160,37 @@ class Guard:
         record.name, record.level = spec.name, spec.operation.level
         parsed = spec.parse(check_arguments(request.arguments))
         record.targets = parsed.targets
-        decision = self._policy.decide(principal, spec.operation, parsed.targets)
+        tool = _policy_name(spec)
+        decision = self._policy.decide(principal, spec.operation, parsed.targets, tool=tool, address=request.address)
         record.level = decision.level
         if not decision.allowed:
-            raise policy_denied(decision.message, rule=decision.rule, hint=decision.hint)
+            raise decision.refusal()
         await self._limited_call(principal, spec.operation)
         record.decision, record.rule = "allow", decision.rule
         if decision.level.has_effects:
-            await self._consent.require(principal, spec.name, parsed.arguments, decision.level)
+            effect = Effect(
+                principal,
+                request.method,
+                spec.name,
+                decision.level,
+                request.arguments or {},
+                parsed.targets,
+                request.human,
+            )
+            await self._consented(effect, record)
             await self._recorder.intent(record)
-        return self._make(request, principal, spec.name, parsed, decision.level, decision.private)
+        return self._make(request, principal, spec.name, parsed, decision.level, decision.private, tool)
+
+    async def _consented(self, effect: Effect, record: CallRecord) -> None:
+        try:
+            await self._consent.require(effect)
+        except InputRequired:
+            record.consent = "asked"
+            raise
+        except Refusal as refusal:
+            record.consent = refusal.rule.removeprefix("consent_")
+            raise
+        record.consent = "accepted"
 
     def _protocol_grant(self, request: Request, principal: Principal, record: CallRecord) -> Grant:
         record.name, record.level = "", Level.PUBLIC
@@ -150,14 +213,21 @@ class Guard:
 
     async def _limited_call(self, principal: Principal, operation: Operation) -> None:
         try:
-            await self._limiter.charge(principal.id, heavy=operation.heavy)
+            await self._limiter.charge(principal.id, principal.tenant, heavy=operation.heavy)
         except Refusal as refusal:
             self._observer.limit("refused", refusal.rule.removeprefix("limit "))
             raise
         self._observer.limit("allowed", "")
 
     def _make(
-        self, request: Request, principal: Principal, name: str, parsed: ParsedCall, level: Level, private: bool
+        self,
+        request: Request,
+        principal: Principal,
+        name: str,
+        parsed: ParsedCall,
+        level: Level,
+        private: bool,
+        tool: str = "",
     ) -> Grant:
         return Grant(
             principal,
@@ -170,11 +240,15 @@ class Guard:
             principal.tenant,
             request.request_id,
             self._check_target,
+            tool,
+            request.address,
         )
 
-    def _check_target(self, principal: Principal, registry: str, repository: str) -> None:
+    def _check_target(self, grant: Grant, registry: str, repository: str) -> None:
         try:
-            self._policy.check_target(principal, registry, repository)
+            self._policy.check_target(
+                grant.principal, registry, repository, tool=grant.tool, address=grant.address, private=grant.private
+            )
         except Refusal as refusal:
             # The call goes on and may answer without this target, so its record alone would not tell.
             self._observer.refused(refusal.rule, refusal.code)
@@ -193,7 +267,9 @@ class Admission:
         self._token: Token[Grant | None] | None = None
 
     async def __aenter__(self) -> Grant:
-        grant, self._record = await self._guard.begin(self._request)
+        # A refusal is an answer, not a fault of the guard: the span is not marked failed.
+        with _tracer.start_as_current_span("guard", record_exception=False, set_status_on_exception=False):
+            grant, self._record = await self._guard.begin(self._request)
         self._token = enter_grant(grant)
         return grant
 
@@ -210,7 +286,7 @@ class Admission:
         if self._record is not None:
             if self._record.outcome is None:
                 self._record.outcome = "ok" if error is None else outcome_of(error)
-            self._guard.end(self._record)
+            await self._guard.end(self._record)
 
 
 def outcome_of(error: BaseException) -> str:
@@ -218,6 +294,11 @@ def outcome_of(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return str(error.code) if isinstance(error, ReportableError) else str(RefusalCode.INTERNAL)
+
+
+def _policy_name(spec: OperationSpec) -> str:
+    """The tool that policy knows an operation by, where that is not its own name."""
+    return str(getattr(spec, "policy_name", spec.name))
 
 
 def _rule_of(error: BaseException) -> str:

@@ -53,7 +53,7 @@ class OriginIdentity:
 
     def identify(self, request: Request) -> Principal:
         """The authenticated principal; raises Refusal where none was left with the request: fail closed."""
-        if request.origin is None:
+        if request.origin is None or request.origin.principal is None:
             raise Refusal(
                 RefusalCode.AUTHENTICATION_FAILED,
                 "Nobody authenticated this request.",

@@ -18,14 +18,20 @@ class Principal:
     scopes: frozenset[str]
     client: str = ""
     """The client's own name and version, bounded; a claim, so it decides nothing."""
+    roles: frozenset[str] = frozenset()
+    """What the issuer says this principal is; only the policy file gives a role a meaning."""
+    auth_time: float | None = None
+    """When this human last proved who they are, in Unix seconds; None where nobody says so."""
+    issuer: str = ""
+    """Who vouches for all this; empty for the local user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What the layers in front of the protocol found out about a request."""
 
-    principal: Principal
-    """Who authenticated."""
+    principal: Principal | None
+    """Who authenticated; None before or without that."""
     address: str = ""
     """The client's address, trusted proxies looked through; empty where there is none."""
     user_agent: str = ""

@@ -1,7 +1,8 @@
 """One record of each call: opened when it arrives, closed however it ends."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mcp_dockerhub_security.audit import AuditLog, AuditUnavailableError
@@ -25,7 +26,18 @@ Event = Literal["intent", "outcome", "refusal"]
 class CallRecord:
     """What is known of a call so far; the Guard fills it in as it decides."""
 
-    __slots__ = ("decision", "level", "name", "outcome", "principal", "request", "rule", "started", "targets")
+    __slots__ = (
+        "consent",
+        "decision",
+        "level",
+        "name",
+        "outcome",
+        "principal",
+        "request",
+        "rule",
+        "started",
+        "targets",
+    )
 
     def __init__(self, request: Request, started: float) -> None:
         self.request = request
@@ -37,19 +49,29 @@ class CallRecord:
         self.level: Level | None = None
         self.decision: Literal["allow", "deny"] = "deny"
         self.rule = ""
+        self.consent = ""
+        """How the human was asked and answered: ``asked``, ``accepted``, ``declined``…; empty where none was needed."""
         self.outcome: str | None = None
         """``ok``, ``cancelled``, ``input_required``, or the code of the error."""
 
 
 class Recorder:
-    """Writes call records to the audit log and tells the observer."""
+    """Writes call records to the audit log, or to their tenant's own, and tells the observer."""
 
     def __init__(
-        self, log: AuditLog, observer: SecurityObserver, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        log: AuditLog,
+        observer: SecurityObserver,
+        *,
+        tenants: Mapping[str, AuditLog] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._log = log
+        self._tenants = tenants or {}
         self._observer = observer
         self._clock = clock
+        for each in (log, *self._tenants.values()):
+            each.watch(observer.audit)
 
     def open(self, request: Request) -> CallRecord:
         """Begin the record of a call."""
@@ -60,9 +82,10 @@ class Recorder:
 
         Raises Refusal when that fails: what cannot be recorded is not done.
         """
+        started, log = self._clock(), self._log_of(record)
+        log.append("intent", self._fields("intent", record, started), watched=False)
         try:
-            self._write("intent", record)
-            await self._log.sync()
+            await log.sync()
         except AuditUnavailableError:
             raise Refusal(
                 RefusalCode.INTERNAL,
@@ -71,21 +94,26 @@ class Recorder:
                 hint="The operator must make room for the audit log; reads still work.",
                 retryable=True,
             ) from None
+        self._observer.audit("intent", self._clock() - started)
 
     def close(self, record: CallRecord) -> None:
-        """Write how the call ended. A log that fails does not fail a call that is over; health shows it."""
+        """Take how the call ended, to be written with the other records of this turn of the event loop."""
         refused = record.decision == "deny"
         if refused:
             self._observer.refused(record.rule, record.outcome or "")
-        try:
-            self._write("refusal" if refused else "outcome", record)
-        except AuditUnavailableError:
-            self._observer.audit("failed", 0.0)
+        event: Event = "refusal" if refused else "outcome"
+        self._log_of(record).append(event, self._fields(event, record, self._clock()))
 
-    def _write(self, event: Event, record: CallRecord) -> None:
-        started = self._clock()
-        self._log.append(event, self._fields(event, record, started))
-        self._observer.audit(event, self._clock() - started)
+    async def settle(self, record: CallRecord) -> None:
+        """Wait until a closed record is written, and on the disk where the log's policy wants that.
+
+        A log that fails does not fail a call that is over; health shows it.
+        """
+        with suppress(AuditUnavailableError):
+            await self._log_of(record).settle()
+
+    def _log_of(self, record: CallRecord) -> AuditLog:
+        return self._tenants.get(record.principal.tenant, self._log) if record.principal else self._log
 
     def _fields(self, event: Event, record: CallRecord, now: float) -> dict[str, Any]:
         request, principal = record.request, record.principal
@@ -97,8 +125,11 @@ class Recorder:
             "principal": principal.id if principal else "",
             "tenant": principal.tenant if principal else "",
             "client": principal.client if principal else "",
+            "address": request.address,
+            "user_agent": request.origin.user_agent if request.origin else "",
             "decision": record.decision,
             "rule": record.rule,
+            "consent": record.consent,
             "level": record.level.value if record.level else "",
             "request_id": request.request_id,
             "trace_id": request.trace_id,

@@ -1,5 +1,6 @@
 """Saying no: one exception for every rule of the security manager, and what any failure shows a client."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -23,12 +24,23 @@ class RefusalCode(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a client can get for its user so that the same call may be let through."""
+
+    scopes: tuple[str, ...] = ()
+    """All scopes that are missing, for an ``insufficient_scope`` challenge (RFC 6750, section 3.1)."""
+    max_age_s: int | None = None
+    """Seconds since the login, for an ``insufficient_user_authentication`` challenge (RFC 9470, section 3)."""
+
+
 class Refusal(Exception):
     """A call that is not let through, with what to do about it.
 
     ``code`` is one of the tool error codes; ``rule`` names the rule that refused, for the audit record and
     the metrics, and comes from a closed set. ``retry_after_s`` is in seconds. The message is for the model:
-    it never carries the refused value, a secret, or more than ``MAX_MESSAGE`` characters.
+    it never carries the refused value, a secret, or more than ``MAX_MESSAGE`` characters. ``needs`` is for whoever
+    answers over HTTP, where a client can be told how to get further.
     """
 
     def __init__(
@@ -40,6 +52,7 @@ class Refusal(Exception):
         hint: str = "",
         retryable: bool = False,
         retry_after_s: float | None = None,
+        needs: Needs | None = None,
     ) -> None:
         self.code = str(code)
         self.message = clean_identifier(message, MAX_MESSAGE)
@@ -47,6 +60,7 @@ class Refusal(Exception):
         self.rule = rule
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+        self.needs = needs
         super().__init__(self.message)
 
 

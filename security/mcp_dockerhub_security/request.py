@@ -1,9 +1,12 @@
 """One inbound message, before anything is believed of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_dockerhub_security.principal import Origin
+
+if TYPE_CHECKING:
+    from mcp_dockerhub_security.human import Human
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,10 @@ class Request:
     """The trace (W3C Trace Context, 32 hexadecimal digits) this call belongs to, or empty."""
     origin: Origin | None = None
     """Over HTTP: who authenticated and from where. This part is our own finding and may be believed."""
+    human: "Human | None" = None
+    """How the human behind this request can be asked; None where nothing was prepared for it."""
+
+    @property
+    def address(self) -> str:
+        """The client's address, trusted proxies looked through; empty on stdio."""
+        return self.origin.address if self.origin else ""

@@ -4,6 +4,7 @@ Each string of an answer says what it is:
 
 - ``Identifier``: one line, such as a name, digest or host;
 - ``Prose``: descriptions, READMEs, free-text labels; HTML, images and links are made inert;
+- ``Remark``: prose of this server's own, such as a warning;
 - ``Code``: history, Dockerfiles, commands; every visible character is kept;
 - ``RawBase64``: exact bytes, encoded.
 
@@ -41,6 +42,8 @@ __all__ = [
     "OutputModel",
     "Prose",
     "RawBase64",
+    "Remark",
+    "TextClass",
     "clean_code",
     "clean_identifier",
     "clean_prose",
@@ -51,6 +54,9 @@ __all__ = [
     "prose_of",
 ]
 
+FREE_TEXT: Final = frozenset({"prose", "code"})
+"""Kinds of text in which others can say anything; the other kinds name or encode something."""
+
 _CLEANERS: Final[Mapping[str, Callable[[str, int], str]]] = {
     "identifier": clean_identifier,
     "prose": clean_prose,
@@ -59,11 +65,13 @@ _CLEANERS: Final[Mapping[str, Callable[[str, int], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _TextClass:
+class TextClass:
     """Annotated metadata that cleans a string before pydantic checks it (a lone surrogate would not pass)."""
 
     kind: Literal["identifier", "prose", "code", "base64"]
     limit: int = 0
+    own: bool = False
+    """Written by this server, though it may quote others: prose all the same, but nobody else's."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         if self.kind == "base64":
@@ -78,25 +86,27 @@ class _TextClass:
         return core_schema.no_info_before_validator_function(cleaned, core_schema.str_schema(strict=True))
 
 
-def prose_of(limit: int) -> _TextClass:
+def prose_of(limit: int) -> TextClass:
     """``Annotated[str, prose_of(25_000)]``: Prose with a bound of its own, in characters."""
-    return _TextClass("prose", limit)
+    return TextClass("prose", limit)
 
 
-def code_of(limit: int) -> _TextClass:
+def code_of(limit: int) -> TextClass:
     """``Annotated[str, code_of(64_000)]``: Code with a bound of its own, in characters."""
-    return _TextClass("code", limit)
+    return TextClass("code", limit)
 
 
-def identifier_of(limit: int) -> _TextClass:
+def identifier_of(limit: int) -> TextClass:
     """``Annotated[str, identifier_of(2_048)]``: Identifier with a bound of its own, in characters."""
-    return _TextClass("identifier", limit)
+    return TextClass("identifier", limit)
 
 
 Identifier = Annotated[str, identifier_of(IDENTIFIER_LIMIT)]
 Prose = Annotated[str, prose_of(PROSE_LIMIT)]
 Code = Annotated[str, code_of(CODE_LIMIT)]
-RawBase64 = Annotated[str, _TextClass("base64"), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+Remark = Annotated[str, TextClass("prose", PROSE_LIMIT, own=True)]
+"""Prose of this server's own: warnings, reasons, advice."""
+RawBase64 = Annotated[str, TextClass("base64"), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
 """Exact bytes in standard base64 with padding (RFC 4648 section 4); bounded by whoever reads the document."""
 
 _TEXT_FREE: Final = (bool, int, float, type(None), datetime, date, time, timedelta, Decimal, UUID, Enum)
@@ -135,7 +145,7 @@ def _undeclared(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[str]:
     if origin is Annotated:
         yield from _undeclared(get_args(annotation)[0], annotation.__metadata__ + metadata)
     elif annotation is str:
-        if not any(isinstance(item, _TextClass) for item in metadata):
+        if not any(isinstance(item, TextClass) for item in metadata):
             yield "str"
     elif origin in _CONTAINERS:
         for argument in get_args(annotation):

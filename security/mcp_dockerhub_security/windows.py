@@ -1,24 +1,31 @@
 """Exact moving windows on the ``limits`` library, over a store of our own.
 
-The library's memory store starts a thread for its housekeeping, reads the wall clock and grows with the number
-of keys; this one forgets what expired when it looks, takes its clock, and keeps a bounded number of keys.
+The library's memory store starts a thread for its housekeeping, reads the wall clock, keeps a list per window and
+grows with the number of keys; this one takes its clock, keeps one list of times for all windows of what is counted,
+forgets what expired when it adds to it, and keeps a bounded number of keys.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from limits import RateLimitItem, parse
 from limits.storage import MovingWindowSupport, Storage
 from limits.strategies import MovingWindowRateLimiter
 
-from mcp_dockerhub_security.rates import Clock, Window, WindowState
+from mcp_dockerhub_security.rates import Clock, Meter, Window, WindowState
 
-_HEAVY: Final = "heavy "
+_NAMESPACE: Final = "limit"
 
 
 class WindowStore(Storage, MovingWindowSupport):
-    """Times of the calls of each key, oldest first."""
+    """Times of the calls that are counted together, oldest first.
+
+    The library names what is counted by ``NAMESPACE/IDENTIFIER/AMOUNT/MULTIPLE/UNIT``; the windows of one
+    identifier share its times.
+    """
 
     STORAGE_SCHEME = None
 
@@ -34,30 +41,38 @@ class WindowStore(Storage, MovingWindowSupport):
         return ValueError
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Record ``amount`` calls unless more than ``limit`` would fall into the last ``expiry`` seconds."""
-        calls = self._live(key, expiry)
-        if len(calls) + amount > limit:
+        """Record ``amount`` calls unless more than ``limit`` would fall into the last ``expiry`` seconds.
+
+        Forgets what is older than that: ask with the longest window.
+        """
+        if self.get_moving_window(key, limit, expiry)[1] + amount > limit:
             return False
-        calls.extend([self._clock()] * amount)
-        self._calls[key] = calls
-        self._calls.move_to_end(key)
+        self.add(key, expiry, amount)
+        return True
+
+    def add(self, key: str, expiry: int, amount: int = 1) -> None:
+        """Record calls whoever admitted them, and forget those older than ``expiry`` seconds."""
+        now, name = self._clock(), _counted(key)
+        calls = self._calls.setdefault(name, deque())
+        while calls and calls[0] <= now - expiry:
+            calls.popleft()
+        calls.extend([now] * amount)
+        self._calls.move_to_end(name)
         if len(self._calls) > self._max_keys:
             self._calls.popitem(last=False)
-        return True
+
+    def ages(self) -> Iterator[tuple[str, list[float]]]:
+        """Everything that is remembered: what was counted, and how many seconds ago each call was made."""
+        now = self._clock()
+        for key, calls in self._calls.items():
+            yield key.removeprefix(f"{_NAMESPACE}/"), [now - call for call in calls]
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """When the oldest call of the last ``expiry`` seconds was made (now if none was), and how many were."""
-        calls = self._live(key, expiry)
-        return (calls[0] if calls else self._clock()), len(calls)
-
-    def _live(self, key: str, expiry: int) -> deque[float]:
-        calls = self._calls.get(key)
-        if calls is None:
-            return deque()
-        horizon = self._clock() - expiry
-        while calls and calls[0] <= horizon:
-            calls.popleft()
-        return calls
+        now = self._clock()
+        calls = self._calls.get(_counted(key), ())
+        first = bisect_right(calls, now - expiry)
+        return (calls[first] if first < len(calls) else now), len(calls) - first
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Fixed windows are not offered."""
@@ -65,7 +80,7 @@ class WindowStore(Storage, MovingWindowSupport):
 
     def get(self, key: str) -> int:
         """How many calls are remembered."""
-        return len(self._calls.get(key, ()))
+        return len(self._calls.get(_counted(key), ()))
 
     def get_expiry(self, key: str) -> float:
         """Fixed windows are not offered."""
@@ -83,48 +98,63 @@ class WindowStore(Storage, MovingWindowSupport):
 
     def clear(self, key: str) -> None:
         """Forget one key."""
-        self._calls.pop(key, None)
+        self._calls.pop(_counted(key), None)
 
 
 class MovingWindows:
-    """All windows of all principals. One call is charged to every window or to none."""
+    """All windows of everything that is counted. One call is charged to every window or to none."""
 
-    def __init__(self, calls: Sequence[Window], heavy: Sequence[Window], clock: Clock, max_principals: int) -> None:
-        self._calls = [(window.label, _item(window, "calls")) for window in calls]
-        self._all = self._calls + [(_HEAVY + window.label, _item(window, "heavy")) for window in heavy]
+    def __init__(self, clock: Clock, max_keys: int) -> None:
         self._clock = clock
-        self._store = WindowStore(clock, max_principals * len(self._all))
+        self._store = WindowStore(clock, max_keys)
         self._strategy = MovingWindowRateLimiter(self._store)
 
-    def charge(self, principal: str, *, heavy: bool) -> WindowState | None:
+    def charge(self, meters: Sequence[Meter]) -> WindowState | None:
         """None when charged; else the full window that frees last, and nothing was charged.
 
         Nothing else runs between the test and the charge: there is no await, and one event loop.
         """
-        windows = self._all if heavy else self._calls
-        full = [state for state in self._states(principal, windows) if state.remaining <= 0]
+        full = [state for state in self.status(meters) if state.remaining <= 0]
         if full:
             return max(full, key=lambda state: state.reset_after_s)
-        for _, item in windows:
-            self._strategy.hit(item, principal)
+        for meter in meters:
+            self._strategy.hit(_longest(meter), meter.key)
         return None
 
-    def status(self, principal: str) -> list[WindowState]:
-        """What is left of each window."""
-        return self._states(principal, self._all)
+    def add(self, meters: Sequence[Meter]) -> None:
+        """Count a call that was admitted elsewhere."""
+        for meter in meters:
+            # Not by `hit`: what the shared limits admitted counts here even where this would be full.
+            longest = _longest(meter)
+            self._store.add(longest.key_for(meter.key), longest.get_expiry())
 
-    def _states(self, principal: str, windows: Sequence[tuple[str, RateLimitItem]]) -> list[WindowState]:
+    def ages(self) -> Iterator[tuple[str, list[float]]]:
+        """The calls counted here, by the key of their meter: how many seconds ago each was made, oldest first."""
+        return self._store.ages()
+
+    def status(self, meters: Sequence[Meter]) -> list[WindowState]:
+        """What is left of each window."""
         now = self._clock()
         states = []
-        for label, item in windows:
-            stats = self._strategy.get_window_stats(item, principal)
-            used = stats.remaining < item.amount
-            wait = max(0.0, stats.reset_time - now) if used else 0.0
-            states.append(WindowState(label, item.amount, max(0, stats.remaining), wait))
+        for meter in meters:
+            for window in meter.windows:
+                stats = self._strategy.get_window_stats(_item(window), meter.key)
+                # A share of a window too small to divide is empty from the start.
+                used = stats.remaining < window.amount or window.amount == 0
+                wait = max(0.0, stats.reset_time - now) if used else 0.0
+                states.append(WindowState(meter.label(window), window.amount, max(0, stats.remaining), wait))
         return states
 
 
-def _item(window: Window, namespace: str) -> RateLimitItem:
-    item = parse(window.label)
-    item.namespace = namespace
-    return item
+@lru_cache(maxsize=1024)
+def _item(window: Window) -> RateLimitItem:
+    parsed = parse(window.label)
+    return type(parsed)(window.amount, parsed.multiples, _NAMESPACE)
+
+
+def _longest(meter: Meter) -> RateLimitItem:
+    return _item(max(meter.windows, key=lambda window: window.seconds))
+
+
+def _counted(key: str) -> str:
+    return key.rsplit("/", 3)[0]

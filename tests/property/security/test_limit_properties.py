@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_dockerhub_security.limits import MemoryLimiter, Window, parse_limits
+from mcp_dockerhub_security.limits import LimitRules, MemoryLimiter, Window, parse_limits
 from mcp_dockerhub_security.refusals import Refusal
 from tests.upstreams.guard_parts import Clock
 
@@ -49,7 +49,7 @@ def test_no_window_is_ever_exceeded_and_refusals_are_justified(steps: list[tuple
 
 async def _run(steps: list[tuple[str, bool, float]]) -> None:
     clock = Clock()
-    limiter = MemoryLimiter("2/second;5/minute", "2/minute", clock=clock)
+    limiter = MemoryLimiter(LimitRules("2/second;5/minute", "2/minute"), clock=clock)
     windows = [(2, 1.0, False), (5, 60.0, False), (2, 60.0, True)]
     admitted: list[tuple[str, bool, float]] = []
     for principal, heavy, pause in steps:
@@ -77,7 +77,7 @@ async def _run(steps: list[tuple[str, bool, float]]) -> None:
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=300))
 def test_attempts_never_exceed_burst_and_refill(pauses: list[float]) -> None:
     clock = Clock()
-    limiter = MemoryLimiter("1/minute", clock=clock)
+    limiter = MemoryLimiter(LimitRules("1/minute"), clock=clock)
     started, admitted = clock.now, 0
     for pause in pauses:
         clock.now += pause

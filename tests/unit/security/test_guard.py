@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mcp_dockerhub_security.audit import AuditLog, verify
+from mcp_dockerhub_security.audit import AuditLog
+from mcp_dockerhub_security.audit_verify import verify
+from mcp_dockerhub_security.consent import Effect
 from mcp_dockerhub_security.grant import current_grant
 from mcp_dockerhub_security.guard import ParsedCall, Request
-from mcp_dockerhub_security.identity import Principal
 from mcp_dockerhub_security.levels import Level, Operation
 from mcp_dockerhub_security.observer import NULL_OBSERVER
 from mcp_dockerhub_security.recorder import Recorder
@@ -30,12 +32,14 @@ class Yes:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Level]] = []
 
-    async def require(self, principal: Principal, name: str, arguments: Any, level: Level) -> None:
-        self.asked.append((name, level))
+    async def require(self, effect: Effect) -> None:
+        self.asked.append((effect.name, effect.level))
 
 
 class FullDisk:
     """A sink that takes nothing, or does not sync."""
+
+    size = 0
 
     def __init__(self, *, sync_only: bool = False) -> None:
         self.sync_only = sync_only
@@ -44,8 +48,14 @@ class FullDisk:
         if not self.sync_only:
             raise OSError(28, "No space left on device")
 
-    def sync(self) -> None:
-        raise OSError(5, "Input/output error")
+    def syncer(self) -> Callable[[], None]:
+        def sync() -> None:
+            raise OSError(5, "Input/output error")
+
+        return sync
+
+    def rotate(self, day: str) -> None:
+        raise OSError(28, "No space left on device")
 
     def close(self) -> None:
         pass
@@ -300,7 +310,7 @@ async def test_a_call_cancelled_while_its_human_is_asked_is_recorded() -> None:
     asked = asyncio.Event()
 
     class Thinking:
-        async def require(self, principal: Principal, name: str, arguments: Any, level: Level) -> None:
+        async def require(self, effect: Effect) -> None:
             asked.set()
             await asyncio.Event().wait()
 

@@ -123,7 +123,10 @@ def test_the_scope_is_enough(level: Level, scope: str) -> None:
 
 
 def grant_for(*targets: Target) -> Grant:
-    return Grant(principal(READ), "tools/call", "t", None, targets, Level.LOW, False, "", "1", policy().check_target)
+    def check(grant: Grant, registry: str, repository: str) -> None:
+        policy().check_target(grant.principal, registry, repository, private=grant.private)
+
+    return Grant(principal(READ), "tools/call", "t", None, targets, Level.LOW, False, "", "1", check)
 
 
 def test_a_grant_lets_through_what_was_decided_and_checks_what_was_not() -> None:
