@@ -3,15 +3,15 @@
 Shape is another matter: where a list or an object must be and is not, the whole answer is UpstreamInvalid.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from mcp_dockerhub.errors import InvalidInput, UpstreamInvalid
 from mcp_dockerhub.hub.models import Badge, Count
 from mcp_dockerhub.reference import Digest
+from mcp_dockerhub.transport.documents import parse_json
 
 Fields = Mapping[str, Any]
 
@@ -30,10 +30,10 @@ _BADGES: Final[Mapping[str, Badge]] = {
 
 
 def document(body: bytes) -> Any:
-    """Parse a JSON body; raise UpstreamInvalid for anything else, HTML and endless nesting included."""
+    """Parse a JSON body; raise UpstreamInvalid for anything else, HTML and endless nesting included, and TooLarge."""
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(body, "Docker Hub's answer")
+    except ValueError as error:
         raise UpstreamInvalid(
             "Docker Hub answered with something that is not JSON.",
             hint="Check the Hub URL that is configured, and any proxy in between.",
@@ -149,7 +149,3 @@ def unix_moment(header: str | None) -> datetime | None:
 
 def _wrong_shape() -> UpstreamInvalid:
     return UpstreamInvalid("Docker Hub's answer does not have the shape its API promises.")
-
-
-def _refuse_constant(_: str) -> NoReturn:
-    raise ValueError("not JSON")

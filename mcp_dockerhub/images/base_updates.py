@@ -7,24 +7,24 @@ from typing import Final, Literal
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
 from mcp_dockerhub.errors import InvalidInput
-from mcp_dockerhub.images.bases import StatedBase, stated_base
+from mcp_dockerhub.images.bases import BaseFinder, Confidence, StatedBase, by_own_words
 from mcp_dockerhub.images.reading import optional, read_image
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Image
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.sanitize import Identifier, Prose
+from mcp_dockerhub_security.sanitize import Identifier, Remark
 
 Status = Literal["current", "outdated", "unknown"]
-Origin = Literal["argument", "annotation", "label"]
+Origin = Literal["argument", "annotation", "label", "provenance", "dockerfile", "layers"]
 
 _PLACEHOLDER_YEAR: Final = 1980
 """Reproducible builds state 1970 or 1980 as their time, which says nothing about their age."""
 _HEADLINES: Final = {
     "current": "stands on the current build of",
     "outdated": "stands on an older build of",
-    "unknown": "cannot be told from",
+    "unknown": "may or may not stand on the current build of",
 }
 
 
@@ -34,11 +34,13 @@ class BaseUpdates(Result):
     status: Status
     base: Identifier | None
     base_from: Origin | None
+    base_confidence: Confidence | None
+    """How sure it is that this is the base; null where the caller named it."""
     built_on: Identifier | None
     """Digest of the base at build time, by the image's word."""
     latest: Identifier | None
     """Digest the base's tag points to now."""
-    evidence: list[Prose]
+    evidence: list[Remark]
 
     def render(self) -> str:
         if self.base is None:
@@ -63,19 +65,26 @@ class _Base:
     ref: Reference
     origin: Origin
     built_on: str
+    confidence: Confidence | None = None
+    evidence: tuple[str, ...] = ()
 
 
 async def base_updates(
-    sources: Sources, access: Access, ref: Reference, platform: Platform | None, base: Reference | None
+    sources: Sources,
+    access: Access,
+    ref: Reference,
+    platform: Platform | None,
+    base: Reference | None,
+    find_base: BaseFinder = by_own_words,
 ) -> BaseUpdates:
-    """Compare today's build of the base's tag with what the image contains; ``base`` overrules what it says itself.
+    """Compare today's build of the base's tag with what the image contains; ``base`` overrules what is found.
 
     A base the image names may be missing, forbidden or unreachable: then the answer is ``unknown``. One that the
     caller names must exist.
     """
     seen = Provenance()
     image = await read_image(sources, access, ref, platform, seen)
-    stated = stated_base(image)
+    stated = await find_base(ref, image, seen)
     try:
         known = _chosen(base, stated)
     except InvalidInput as error:
@@ -83,7 +92,7 @@ async def base_updates(
             ref, image, seen, Finding("unknown", (f"The image names a base that is no reference: {error.message}",))
         )
     if known is None:
-        nothing = "Neither annotations nor labels name a base image; give it as `base` to compare."
+        nothing = "Nothing that was read names a base image; give it as `base` to compare."
         return _answer(ref, image, seen, Finding("unknown", (nothing,)))
     if known.ref.tag is None:
         pinned = f"The base is named by digest only ({render.short(known.ref.target)}): there is no tag to follow."
@@ -118,7 +127,7 @@ def _chosen(base: Reference | None, stated: StatedBase | None) -> _Base | None:
             return None
         named = Reference.parse(stated.name)
         built_on = stated.digest or named.digest or ""
-        return _Base(_by_tag(named), stated.where, built_on)
+        return _Base(_by_tag(named), stated.where, built_on, stated.confidence, stated.evidence)
     built_on = base.digest or ""
     if stated and not built_on and _names(stated, base):
         built_on = stated.digest
@@ -198,7 +207,8 @@ def _answer(
         status=finding.status,
         base=base.ref.familiar if base else None,
         base_from=base.origin if base else None,
+        base_confidence=base.confidence if base else None,
         built_on=(base.built_on or None) if base else None,
         latest=latest,
-        evidence=list(finding.evidence),
+        evidence=[*(base.evidence if base else ()), *finding.evidence],
     )

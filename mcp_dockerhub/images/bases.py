@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
+from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Image
+from mcp_dockerhub.results import Provenance
 
 BASE_NAME: Final = "org.opencontainers.image.base.name"
 BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
 
-Where = Literal["annotation", "label"]
+Where = Literal["annotation", "label", "provenance", "dockerfile", "layers"]
+Confidence = Literal["high", "medium", "low"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,27 @@ class StatedBase:
     """Of the base's index or manifest when the image was built; empty where it is not said."""
     where: Where
     """Labels are inherited from the base, so a label may speak of the base's own base."""
+    confidence: Confidence = "medium"
+    evidence: tuple[str, ...] = ()
+    """Why it is taken for the base beyond what ``where`` says, a sentence each."""
+
+    @property
+    def pinned(self) -> str:
+        """The name with the digest, where it is known."""
+        name = "".join(self.name.split())
+        return f"{name}@{self.digest}" if self.digest and "@" not in name else name
+
+
+class BaseFinder(Protocol):
+    """Finds the base of an image. Those that know more than the image's own words are composed above this package."""
+
+    async def __call__(self, ref: Reference, image: Image, seen: Provenance) -> StatedBase | None:
+        """None where nothing is known; what could not be read becomes a warning."""
+
+
+async def by_own_words(ref: Reference, image: Image, seen: Provenance) -> StatedBase | None:
+    """The ``BaseFinder`` that asks nobody but the image."""
+    return stated_base(image)
 
 
 def stated_base(image: Image) -> StatedBase | None:
@@ -28,7 +52,8 @@ def stated_base(image: Image) -> StatedBase | None:
     for where, said in _places(image):
         name = said.get(BASE_NAME, "").strip()
         if name:
-            return StatedBase(name, said.get(BASE_DIGEST, "").strip(), where)
+            confidence: Confidence = "low" if where == "label" else "medium"
+            return StatedBase(name, said.get(BASE_DIGEST, "").strip(), where, confidence)
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
+from mcp_dockerhub.images.bases import BaseFinder, Confidence, StatedBase, by_own_words
 from mcp_dockerhub.images.pull_size import distinct_layers, total_size
 from mcp_dockerhub.images.reading import read_image, task_group
 from mcp_dockerhub.images.sources import Sources
@@ -13,7 +14,7 @@ from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Descriptor, Image, ImageConfig
 from mcp_dockerhub.results import Provenance, Result
-from mcp_dockerhub_security.redaction import redact_pair
+from mcp_dockerhub_security.redaction import redact_command, redact_pair
 from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, clean_prose
 
 MAX_DIFFERENCES: Final = 100
@@ -42,6 +43,9 @@ class Compared(OutputModel):
     """Bytes to pull this image where the other is present."""
     own: list[LayerSize]
     """Layers only this image has."""
+    base: Identifier | None
+    """With its digest at the time where that is known."""
+    base_confidence: Confidence | None
 
 
 class Difference(OutputModel):
@@ -70,6 +74,7 @@ class Comparison(Result):
             ("created", render.day(one.created), render.day(two.created)),
             ("platforms", str(len(one.platforms)), str(len(two.platforms))),
             ("digest", render.short(one.digest), render.short(two.digest)),
+            ("base", render.clip(one.base or "?", _SHOWN), render.clip(two.base or "?", _SHOWN)),
         ]
         lines = [f"{one.image} and {two.image} ({self.platform})" + (": identical" if self.identical else "")]
         lines += render.table(("", render.clip(one.image, _SHOWN), render.clip(two.image, _SHOWN)), rows)
@@ -98,7 +103,12 @@ class Comparison(Result):
 
 
 async def compare_images(
-    sources: Sources, access: Access, ref1: Reference, ref2: Reference, platform: Platform | None
+    sources: Sources,
+    access: Access,
+    ref1: Reference,
+    ref2: Reference,
+    platform: Platform | None,
+    find_base: BaseFinder = by_own_words,
 ) -> Comparison:
     """Two images for one platform: the one asked for, else the default, which both must have."""
     seen = Provenance()
@@ -106,6 +116,9 @@ async def compare_images(
         first = group.create_task(read_image(sources, access, ref1, platform, seen))
         second = group.create_task(read_image(sources, access, ref2, platform, seen))
     one, two = first.result(), second.result()
+    async with task_group() as group:
+        base1 = group.create_task(find_base(ref1, one, seen))
+        base2 = group.create_task(find_base(ref2, two, seen))
     if one.platform != two.platform:
         seen.warn(f"The platforms differ: {one.platform} and {two.platform}.")
     layers1, layers2 = distinct_layers(one), distinct_layers(two)
@@ -119,15 +132,21 @@ async def compare_images(
         warnings=seen.warnings,
         platform=str(one.platform),
         identical=one.manifest.digest == two.manifest.digest,
-        image1=_side(ref1, one, layers1, layers2),
-        image2=_side(ref2, two, layers2, layers1),
+        image1=_side(ref1, one, layers1, layers2, base1.result()),
+        image2=_side(ref2, two, layers2, layers1, base2.result()),
         shared=_rows(shared),
         shared_size=total_size(shared),
         differences=differences[:MAX_DIFFERENCES],
     )
 
 
-def _side(ref: Reference, image: Image, layers: Mapping[str, Descriptor], others: Mapping[str, Descriptor]) -> Compared:
+def _side(
+    ref: Reference,
+    image: Image,
+    layers: Mapping[str, Descriptor],
+    others: Mapping[str, Descriptor],
+    base: StatedBase | None,
+) -> Compared:
     own = [layer for digest, layer in layers.items() if digest not in others]
     return Compared(
         image=ref.familiar,
@@ -137,6 +156,8 @@ def _side(ref: Reference, image: Image, layers: Mapping[str, Descriptor], others
         size=total_size(layers.values()),
         to_pull=total_size(own),
         own=_rows(own),
+        base=base.pinned if base else None,
+        base_confidence=base.confidence if base else None,
     )
 
 
@@ -177,7 +198,9 @@ def _shown(name: str, value: str | None) -> str | None:
         return None
     if name.startswith(_LABEL):
         return clean_prose(redact_pair(name.removeprefix(_LABEL), value))
-    return redact_pair(name.removeprefix(_ENV), value)
+    if name.startswith(_ENV):
+        return redact_pair(name.removeprefix(_ENV), value)
+    return redact_command(value)
 
 
 def _words(words: Sequence[str] | None) -> str:

@@ -10,7 +10,7 @@ from mcp_dockerhub import render
 from mcp_dockerhub.images.withheld import assignments, labels
 from mcp_dockerhub.registry.models import ImageConfig
 from mcp_dockerhub.results import Provenance
-from mcp_dockerhub_security.redaction import redact_text
+from mcp_dockerhub_security.redaction import redact_command
 from mcp_dockerhub_security.sanitize import Code, Identifier, OutputModel, Prose
 
 T = TypeVar("T")
@@ -97,4 +97,4 @@ def _first(values: Sequence[T], limit: int, what: str, seen: Provenance) -> Sequ
 
 
 def _words(words: Sequence[str] | None) -> list[str] | None:
-    return None if words is None else [redact_text(word) for word in words[:MAX_LISTED]]
+    return None if words is None else [redact_command(word) for word in words[:MAX_LISTED]]

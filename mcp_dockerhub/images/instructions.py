@@ -178,6 +178,13 @@ def _unescaped(word: str) -> str:
         return word
 
 
+def _triggered(text: str) -> str:
+    """The instruction after ONBUILD. Docker allows no second ONBUILD there, so a chain of them is left as it is."""
+    nop = _NOP.match(text)
+    chained = text[nop.end() if nop else 0 :].startswith("ONBUILD")
+    return text if chained else str(parse_instruction(text))
+
+
 def _listed(text: str) -> list[str]:
     """Words of ``[a b]``, keys of ``map[a:{} b:{}]``, words of plain text, in order."""
     if text.startswith("map["):
@@ -242,7 +249,7 @@ _WRITERS: Final[dict[str, Callable[[str], str]]] = {
     "EXPOSE": lambda text: " ".join(_listed(text)),
     "HEALTHCHECK": _healthcheck,
     "LABEL": _declared,
-    "ONBUILD": lambda text: str(parse_instruction(text)),
+    "ONBUILD": _triggered,
     "SHELL": _json_list,
     "STOPSIGNAL": _bare,
     "USER": _bare,

@@ -1,6 +1,7 @@
 """Reading several documents for one answer: at the same time, and with parts that may be missing."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
@@ -25,10 +26,16 @@ AT_ONCE: Final = 8
 @asynccontextmanager
 async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
     """A task group that fails with the first failure itself, not with a group of one."""
+    parent = asyncio.current_task()
+    pending = parent.cancelling() if parent else 0
     try:
         async with asyncio.TaskGroup() as group:
             yield group
     except ExceptionGroup as failures:
+        # Before Python 3.13 a group whose member fails while it is being left asks its parent to stop and never takes
+        # that back: whoever counts cancellations later, as anyio's scopes do, would take it for one from outside.
+        if sys.version_info < (3, 13) and parent is not None and parent.cancelling() > pending:
+            parent.uncancel()
         raise failures.exceptions[0] from None
 
 

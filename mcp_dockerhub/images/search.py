@@ -67,6 +67,11 @@ class Found(OutputModel):
     """False: at least that many."""
     updated: datetime | None
 
+    @property
+    def vouched(self) -> bool:
+        """Whether Docker Hub vouches for the publisher."""
+        return self.badge in ("official", "verified_publisher")
+
 
 class SearchResults(Result):
     query: Identifier
@@ -146,10 +151,11 @@ async def _scan(
         _remarks(found, seen)
         accepted += filter(filters.accepts, found.results)
         total = found.total
-        scanned += len(found.results) + found.unreadable
-        if scanned >= total or not found.results:
+        read = len(found.results) + found.unreadable
+        scanned += read
+        if scanned >= total:
             return accepted, len(accepted), total
-        if scanned >= MAX_SCANNED or len(accepted) >= needed:
+        if scanned >= MAX_SCANNED or len(accepted) >= needed or not read:
             seen.warn(
                 f"The Hub cannot filter by all of this: {scanned:,} of its {total:,} matches were looked at, "
                 "so how many there are in all is not known."

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal
@@ -198,7 +198,7 @@ class _Listing:
         if listed is None:
             return None
         self._note(listed)
-        return sum(map(self._wanted.matches, listed.tags))
+        return sum(map(self._wanted.matches, listed.tags)) if listed.complete else None
 
     async def _by_name(self, order: Order) -> _Answer:
         """From the registry's list, which has names only; the rest is read for the page shown."""
@@ -213,7 +213,8 @@ class _Listing:
             return _Answer(await for_each(shown, reader.read), total, order)
         preloaded = await reader.preload(len(listed.tags), MAX_WALKED)
         read = partial(reader.read_for, platform=wanted.platform)
-        return await self._for_platform(names, order, read, len(names) if preloaded else MAX_EXAMINED)
+        found = await self._for_platform(names, order, read, len(names) if preloaded else MAX_EXAMINED)
+        return found if listed.complete else replace(found, total=None)
 
     async def _names(self) -> TagList:
         """The registry's list; for Docker Hub the Hub's own where its registry (or the mirror of it) fails."""

@@ -53,6 +53,8 @@ _STAGES: Final = {
 _RELEASED: Final = (99, ())
 _ENDLESS: Final = float("inf")
 _CALENDAR_DIGITS: Final = 8
+_MOST_KEPT: Final = 20_000
+"""Tags of a list whose order is kept, for the next page of it: what is kept here is in nobody's budget."""
 
 Numbers = tuple[int, ...]
 Shape = tuple[str, int, str, tuple[int, ...]]
@@ -129,9 +131,12 @@ def newest(current: str, tags: Iterable[str]) -> str:
     return best.tag
 
 
-@lru_cache(maxsize=4)
 def newest_first(tags: tuple[str, ...]) -> tuple[str, ...]:
     """All tags: versions from the newest, then dates and prefixed versions, then names, then commit hashes."""
+    return _kept_order(tags) if len(tags) <= _MOST_KEPT else _newest_first(tags)
+
+
+def _newest_first(tags: tuple[str, ...]) -> tuple[str, ...]:
     versions: list[tuple[bool, str, tuple[object, ...], str]] = []
     names: list[tuple[bool, str]] = []
     for tag in tags:
@@ -144,6 +149,9 @@ def newest_first(tags: tuple[str, ...]) -> tuple[str, ...]:
     versions.sort(reverse=True)
     names.sort()
     return (*(entry[3] for entry in versions), *(name for _, name in names))
+
+
+_kept_order = lru_cache(maxsize=4)(_newest_first)
 
 
 def _first_numbers(tag: str) -> re.Match[str] | None:

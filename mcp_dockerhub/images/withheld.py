@@ -15,6 +15,11 @@ _DECLARATION: Final = re.compile(
     r"(?P<head>(?:[^\n\"]{0,512}#\(nop\)\s*)?(?:ENV|ARG|LABEL)\s+)(?P<pairs>.*)", re.DOTALL
 )
 
+# The old form of ENV: one variable, no equals sign.
+_SPACED_ENV: Final = re.compile(
+    r"(?P<head>\s*ENV\s+(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s+)(?P<value>[^=\s].*)", re.IGNORECASE
+)
+
 
 def withhold(created_by: str) -> str:
     """A step of the history with secret-looking values replaced, otherwise as it was up to ``MAX_STEP``."""
@@ -27,6 +32,18 @@ def withhold(created_by: str) -> str:
         head, arguments, command = split
         return f"{head}{_pairs(arguments)}{redact_command(command)}"
     return redact_command(created_by)
+
+
+def withhold_dockerfile(text: str) -> str:
+    """A Dockerfile with secret-looking values replaced, otherwise to the byte as it was."""
+    return "\n".join(map(_withhold_line, text.split("\n")))
+
+
+def _withhold_line(line: str) -> str:
+    spaced = _SPACED_ENV.fullmatch(line)
+    if spaced:
+        return spaced["head"] + redact_pair(spaced["name"], spaced["value"])
+    return redact_command(line)
 
 
 def assignments(entries: Iterable[str]) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Configs and other blobs, fetched by descriptor: at most the size it promises, verified against its digest."""
 
+from datetime import datetime
+
 from mcp_dockerhub.access import Access
 from mcp_dockerhub.cache import Cached, Fetched, Kind
 from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
 from mcp_dockerhub.reference import Repository
 from mcp_dockerhub.registry import fields, media_types
 from mcp_dockerhub.registry.configs import MAX_CONFIG, parse_config
+from mcp_dockerhub.registry.keeping import kept_document
 from mcp_dockerhub.registry.models import Descriptor, ImageConfig
 from mcp_dockerhub.registry.verify import check_digest, check_size
 from mcp_dockerhub.registry.wire import Endpoint, Wire
@@ -19,8 +22,8 @@ async def blob(wire: Wire, access: Access, repository: Repository, descriptor: D
         raise TooLarge(f"{what} has {descriptor.size} bytes; at most {limit} are read here.")
 
     async def fetch() -> Fetched[bytes]:
-        raw = await _read(wire, endpoint, descriptor, what)
-        return Fetched(raw, len(raw))
+        raw, kept_at = await _kept(wire, endpoint, descriptor, what)
+        return Fetched(raw, len(raw), kept_at)
 
     return await wire.cache.get(endpoint.key(Kind.DOCUMENT, "blob", descriptor.digest), fetch)
 
@@ -35,15 +38,25 @@ async def config(wire: Wire, access: Access, repository: Repository, descriptor:
         raise TooLarge(f"{what} has {descriptor.size} bytes; at most {MAX_CONFIG} are read here.")
 
     async def fetch() -> Fetched[ImageConfig]:
-        raw = await _read(wire, endpoint, descriptor, what)
-        return Fetched(parse_config(raw, descriptor.digest, what), len(raw) * fields.PARSED_FACTOR)
+        raw, kept_at = await _kept(wire, endpoint, descriptor, what)
+        return Fetched(parse_config(raw, descriptor.digest, what), len(raw) * fields.PARSED_FACTOR, kept_at)
 
     return await wire.cache.get(endpoint.key(Kind.DOCUMENT, "config", descriptor.digest), fetch)
 
 
-async def _read(wire: Wire, endpoint: Endpoint, descriptor: Descriptor, what: str) -> bytes:
+async def _kept(wire: Wire, endpoint: Endpoint, descriptor: Descriptor, what: str) -> tuple[bytes, datetime | None]:
     if descriptor.data is not None:
-        return descriptor.data
+        return descriptor.data, None
+
+    async def fetch() -> tuple[str, bytes]:
+        return "", await _read(wire, endpoint, descriptor, what)
+
+    _, raw, kept_at = await kept_document(wire, endpoint, "blob", descriptor.digest, fetch)
+    check_size(raw, descriptor.size, what)
+    return raw, kept_at
+
+
+async def _read(wire: Wire, endpoint: Endpoint, descriptor: Descriptor, what: str) -> bytes:
     path = endpoint.path("blobs", descriptor.digest)
     try:
         response = await wire.fetch(endpoint, path, what, limit=max(descriptor.size, 1))

@@ -1,10 +1,13 @@
 """The client of OCI and Docker registries: one method per question."""
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
 from mcp_dockerhub.access import Access
-from mcp_dockerhub.cache import Cache, Cached
+from mcp_dockerhub.cache import Cache, Cached, Key
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Digest, Reference, Repository
-from mcp_dockerhub.registry import blobs, images, manifests, quota, referrers, tags
+from mcp_dockerhub.registry import blobs, images, keeping, layers, manifests, quota, referrers, tags
 from mcp_dockerhub.registry.config import Registries
 from mcp_dockerhub.registry.models import (
     Descriptor,
@@ -17,7 +20,8 @@ from mcp_dockerhub.registry.models import (
     TagList,
 )
 from mcp_dockerhub.registry.wire import Wire
-from mcp_dockerhub.transport.client import HttpClient
+from mcp_dockerhub.store import Store
+from mcp_dockerhub.transport.client import HttpClient, Upstream
 
 
 class RegistryClient:
@@ -28,8 +32,9 @@ class RegistryClient:
     Unsupported, TooLarge or InvalidInput (the registry's own rules on names). Upstream texts are never part of one.
     """
 
-    def __init__(self, http: HttpClient, cache: Cache, registries: Registries) -> None:
-        self._wire = Wire(http, cache, registries)
+    def __init__(self, http: HttpClient, cache: Cache, registries: Registries, store: Store | None = None) -> None:
+        """``store`` keeps public documents by their digest beyond the life of the process."""
+        self._wire = Wire(http, cache, registries, store)
 
     async def resolve(self, access: Access, ref: Reference) -> Cached[Resolved]:
         """The digest, media type and size ``ref`` points at, by HEAD.
@@ -61,6 +66,31 @@ class RegistryClient:
         A foreign layer is asked for at the registry too: its ``urls`` are never fetched.
         """
         return await blobs.blob(self._wire, access, repository, descriptor, limit)
+
+    def layer_stream(
+        self, access: Access, repository: Repository, descriptor: Descriptor, *, seconds: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes of a layer as they come, within ``seconds`` for each connection.
+
+        Whoever reads to the end has the right bytes; until then they may be anybody's: raises UpstreamInvalid there,
+        or as soon as there are too many. A connection that breaks is taken up where it ended. Foreign layers raise
+        Unsupported.
+        """
+        return layers.layer_stream(self._wire, access, repository, descriptor, seconds)
+
+    def derived_key(self, access: Access, repository: Repository, what: str, digest: Digest) -> Key:
+        """Where to cache ``what`` is made from the blob ``digest``: where everybody finds it when the blob is public.
+
+        Its identity tells which. Raises what ``access.check_target`` raises.
+        """
+        return keeping.derived_key(self._wire.endpoint(access, repository), what, digest)
+
+    def endpoint(self, access: Access, repository: Repository) -> Upstream:
+        """Where ``repository`` is read from for this caller, and with what credential: for a tool that does so itself.
+
+        Raises what ``access.check_target`` raises.
+        """
+        return self._wire.endpoint(access, repository).upstream
 
     async def tags(self, access: Access, repository: Repository) -> Cached[TagList]:
         """Every tag, from every page."""

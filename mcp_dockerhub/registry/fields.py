@@ -3,12 +3,12 @@
 What a document must have is demanded with UpstreamInvalid; anything optional of the wrong type counts as absent.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Never
+from typing import Any, Final
 
 from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
+from mcp_dockerhub.transport.documents import parse_json
 
 MAX_ITEMS: Final = 8192
 """Elements of one list or object; the longest real ones (histories, annotations) have a few hundred."""
@@ -20,18 +20,14 @@ Json = Mapping[str, Any]
 
 
 def load_object(raw: bytes, what: str) -> Json:
-    """Raise UpstreamInvalid unless ``raw`` is a JSON object of sane depth and numbers."""
+    """Raise UpstreamInvalid unless ``raw`` is a JSON object of sane depth and numbers, TooLarge beyond its bound."""
     try:
-        document = json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        document = parse_json(raw, what)
+    except ValueError:
         raise UpstreamInvalid(f"{what} is not valid JSON.") from None
     if not isinstance(document, dict):
         raise UpstreamInvalid(f"{what} is not a JSON object.")
     return document
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(name)
 
 
 def text(source: Json, key: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from mcp_dockerhub.cache import Cached
-from mcp_dockerhub.results import worst
+from mcp_dockerhub.registry.notices import MAX_COUNT
+from mcp_dockerhub.results import QUOTED, worst
 
 T = TypeVar("T")
 
@@ -15,5 +16,7 @@ def combined(value: T, *parts: Cached[Any]) -> Cached[T]:
 
 
 def all_warnings(*groups: Sequence[str]) -> tuple[str, ...]:
-    """Every warning once, in order."""
-    return tuple(dict.fromkeys(warning for group in groups for warning in group))
+    """Every warning once, in order; what registries say is bounded, for a listing has any number of answers."""
+    found = dict.fromkeys(warning for group in groups for warning in group)
+    surplus = set([warning for warning in found if warning.startswith(QUOTED)][MAX_COUNT:])
+    return tuple(warning for warning in found if warning not in surplus)

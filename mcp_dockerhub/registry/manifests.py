@@ -1,6 +1,7 @@
 """Tags to digests by HEAD, which no pull quota counts; documents by digest, verified, kept for good."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from mcp_dockerhub.access import Access
@@ -11,6 +12,7 @@ from mcp_dockerhub.registry import fields, media_types
 from mcp_dockerhub.registry.documents import MAX_MANIFEST, parse_manifest
 from mcp_dockerhub.registry.errors import codes, failure
 from mcp_dockerhub.registry.freshness import combined
+from mcp_dockerhub.registry.keeping import kept_document
 from mcp_dockerhub.registry.models import Descriptor, Manifest, Resolved
 from mcp_dockerhub.registry.notices import notices
 from mcp_dockerhub.registry.schema_one import signed_payload
@@ -92,8 +94,18 @@ async def child(wire: Wire, access: Access, ref: Reference, descriptor: Descript
 async def _by_digest(
     wire: Wire, endpoint: Endpoint, ref: Reference, get: Callable[[], Awaitable[Manifest]]
 ) -> Cached[Manifest]:
+    fresh: list[Manifest] = []
+
+    async def ask() -> tuple[str, bytes]:
+        fresh.append(await get())
+        return fresh[0].media_type, fresh[0].raw
+
     async def fetch() -> Fetched[Manifest]:
-        return _fetched(await get())
+        digest = Digest(ref.target)
+        media_type, raw, kept_at = await kept_document(wire, endpoint, "manifest", digest, ask)
+        if kept_at is None:
+            return _fetched(fresh[0])
+        return replace(_fetched(parse_manifest(raw, digest, media_type, ref.familiar)), kept_at=kept_at)
 
     return await wire.cache.get(_document_key(endpoint, Digest(ref.target)), fetch)
 

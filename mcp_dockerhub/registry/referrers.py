@@ -7,7 +7,7 @@ from mcp_dockerhub.access import Access
 from mcp_dockerhub.cache import Cached, Fetched, Kind
 from mcp_dockerhub.errors import NotFound, UpstreamInvalid
 from mcp_dockerhub.reference import Digest, Reference, Repository
-from mcp_dockerhub.registry import media_types
+from mcp_dockerhub.registry import fields, media_types
 from mcp_dockerhub.registry.documents import MAX_MANIFEST, parse_manifest
 from mcp_dockerhub.registry.errors import failure
 from mcp_dockerhub.registry.freshness import all_warnings
@@ -20,9 +20,10 @@ from mcp_dockerhub.registry.wire import Endpoint, Wire
 from mcp_dockerhub.transport.client import Response
 
 MAX_PAGES: Final = 50
+MAX_BYTES: Final = MAX_MANIFEST
+"""Of all pages together: what descriptors carry (annotations, embedded content) is kept."""
 # A registry without the API says so in many ways (the specification knows only 404).
 _NO_API: Final = frozenset({400, 404, 405, 406, 415, 501})
-_DESCRIPTOR_COST: Final = 1024
 
 
 async def referrers(
@@ -32,8 +33,7 @@ async def referrers(
     endpoint = wire.endpoint(access, repository)
 
     async def fetch() -> Fetched[Referrers]:
-        found = await _from_api(wire, endpoint, digest) or await _from_tag(wire, endpoint, digest)
-        return Fetched(found, _DESCRIPTOR_COST * (1 + len(found.descriptors)))
+        return await _from_api(wire, endpoint, digest) or await _from_tag(wire, endpoint, digest)
 
     found = await wire.cache.get(endpoint.key(Kind.TAGS, "referrers", digest), fetch)
     if not artifact_type:
@@ -42,7 +42,7 @@ async def referrers(
     return replace(found, value=replace(found.value, descriptors=wanted))
 
 
-async def _from_api(wire: Wire, endpoint: Endpoint, digest: Digest) -> Referrers | None:
+async def _from_api(wire: Wire, endpoint: Endpoint, digest: Digest) -> Fetched[Referrers] | None:
     """None when the registry does not have the API."""
     path = endpoint.path("referrers", digest)
     asked = f"What refers to {endpoint.repository.familiar}@{digest}"
@@ -52,18 +52,24 @@ async def _from_api(wire: Wire, endpoint: Endpoint, digest: Digest) -> Referrers
         return None
     found: dict[Descriptor, None] = {}
     warnings: tuple[str, ...] = ()
+    size = 0
     while True:
         index = _listing(response, asked, endpoint)
+        size += index.size
         found.update(dict.fromkeys(index.manifests))
         warnings = all_warnings(warnings, index.warnings)
         query = pages.next_query(response)
         if query is None:
             break
+        if size > MAX_BYTES:
+            pages.trouble = f"it is longer than {MAX_BYTES} bytes"
+            break
         response = await wire.ask(endpoint, path, asked, params=dict(query), accept=media_types.OCI_INDEX)
     if pages.trouble:
         note = f"The list of referrers is not complete: {endpoint.upstream.name} was left because {pages.trouble}."
         warnings = (*warnings, note)
-    return Referrers(descriptors=tuple(found), from_api=True, complete=not pages.trouble, warnings=warnings)
+    listed = Referrers(descriptors=tuple(found), from_api=True, complete=not pages.trouble, warnings=warnings)
+    return _kept(listed, size)
 
 
 def _is_index(response: Response) -> bool:
@@ -81,19 +87,24 @@ def _listing(response: Response, asked: str, endpoint: Endpoint) -> Index:
     return index
 
 
-async def _from_tag(wire: Wire, endpoint: Endpoint, digest: Digest) -> Referrers:
+async def _from_tag(wire: Wire, endpoint: Endpoint, digest: Digest) -> Fetched[Referrers]:
     """The index under the fallback tag; no such tag means nothing refers to the digest."""
     ref = Reference(endpoint.repository, fallback_tag(digest))
     path = endpoint.path("manifests", ref.target)
     try:
         response = await wire.fetch(endpoint, path, ref.familiar, accept=media_types.OCI_INDEX, limit=MAX_MANIFEST)
     except NotFound:
-        return Referrers(descriptors=(), from_api=False)
+        return _kept(Referrers(descriptors=(), from_api=False), 0)
     index = verified(response, ref)
     if not isinstance(index, Index):
         note = "The tag that should list referrers holds something else: it is left out."
-        return Referrers(descriptors=(), from_api=False, complete=False, warnings=(*index.warnings, note))
-    return Referrers(descriptors=index.manifests, from_api=False, warnings=index.warnings)
+        return _kept(Referrers(descriptors=(), from_api=False, complete=False, warnings=(*index.warnings, note)), 0)
+    return _kept(Referrers(descriptors=index.manifests, from_api=False, warnings=index.warnings), index.size)
+
+
+def _kept(found: Referrers, size: int) -> Fetched[Referrers]:
+    """``size`` is the bytes of the documents they were listed in."""
+    return Fetched(found, size * fields.PARSED_FACTOR)
 
 
 def fallback_tag(digest: Digest) -> str:

@@ -9,6 +9,7 @@ from mcp_dockerhub.cache import Cache, Key, Kind
 from mcp_dockerhub.reference import Repository
 from mcp_dockerhub.registry.config import Registries
 from mcp_dockerhub.registry.errors import failure
+from mcp_dockerhub.store import Store
 from mcp_dockerhub.transport.client import DEFAULT_BODY_LIMIT, HttpClient, Response, Upstream
 
 
@@ -41,10 +42,11 @@ class Endpoint:
 class Wire:
     """What every registry operation shares: the HTTP stack, the cache, and who we are where."""
 
-    def __init__(self, http: HttpClient, cache: Cache, registries: Registries) -> None:
+    def __init__(self, http: HttpClient, cache: Cache, registries: Registries, store: Store | None = None) -> None:
         self.http = http
         self.cache = cache
         self.registries = registries
+        self.store = store
 
     def endpoint(self, access: Access, repository: Repository) -> Endpoint:
         """Raise what the caller's policy raises, before anything is looked up or sent."""

@@ -50,6 +50,11 @@ class ResourceOperation:
     def operation(self) -> Operation:
         return self.tool.operation
 
+    @property
+    def policy_name(self) -> str:
+        """Rules about a tool hold for the resources that stand for it."""
+        return self.tool.name
+
     def parse(self, arguments: Mapping[str, Any]) -> ParsedCall:
         """What the tool makes of the URI's parts."""
         parsed = self.tool.parse(self.raw)
@@ -112,6 +117,8 @@ class CompletionOperation:
 
     name = COMPLETION
     operation = Operation(Level.LOW)
+    policy_name = "docker_list_tags"
+    """What it gives away is what that tool does."""
 
     def parse(self, arguments: Mapping[str, Any]) -> ParsedCall:
         parsed = parse_arguments(_CompletionArguments, arguments)

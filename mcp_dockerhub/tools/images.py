@@ -87,12 +87,13 @@ async def docker_get_manifest(
 
 
 @tool(title="Analyze layers")
-@secure_operation(level=Level.LOW)
+@secure_operation(level=Level.LOW, heavy=True)
 async def docker_analyze_layers(
     call: Call, *, image: ImageArgument, platform: PlatformArgument | None = None
 ) -> LayerAnalysis:
-    """Break an image's size down by layer and the instruction that made it."""
-    return await analyze_layers(call.sources, call.grant, image, platform)
+    """Break an image's size down by layer and the instruction that made it, with what is worth changing."""
+    look_into = call.supply_chain.layer_contents(call.grant)
+    return await analyze_layers(call.sources, call.grant, image, platform, look_into)
 
 
 @tool(title="Compare images")
@@ -101,7 +102,7 @@ async def docker_compare_images(
     call: Call, *, image1: ImageArgument, image2: ImageArgument, platform: PlatformArgument | None = None
 ) -> Comparison:
     """Compare two images: shared layers, bytes to pull, configuration, platforms, age."""
-    return await compare_images(call.sources, call.grant, image1, image2, platform)
+    return await compare_images(call.sources, call.grant, image1, image2, platform, call.supply_chain.bases(call.grant))
 
 
 @tool(title="Image history")
@@ -118,8 +119,11 @@ async def docker_get_image_history(
 async def docker_get_dockerfile(
     call: Call, *, image: ImageArgument, platform: PlatformArgument | None = None
 ) -> Dockerfile:
-    """Show the Dockerfile of an image, reconstructed from its history."""
-    return await image_dockerfile(call.sources, call.grant, image, platform)
+    """Show the Dockerfile of an image: the one its build recorded, else reconstructed from its history."""
+    chain = call.supply_chain
+    return await image_dockerfile(
+        call.sources, call.grant, image, platform, chain.records(call.grant), chain.bases(call.grant)
+    )
 
 
 @tool(title="Estimate pull size")
@@ -148,7 +152,7 @@ async def docker_track_base_updates(
     call: Call, *, image: ImageArgument, platform: PlatformArgument | None = None, base: ImageArgument | None = None
 ) -> BaseUpdates:
     """Say whether the base an image was built on has a newer build, with the evidence."""
-    return await base_updates(call.sources, call.grant, image, platform, base)
+    return await base_updates(call.sources, call.grant, image, platform, base, call.supply_chain.bases(call.grant))
 
 
 TOOLS = (

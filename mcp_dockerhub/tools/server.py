@@ -17,7 +17,8 @@ from mcp_dockerhub_monitoring.history import OperationStats, WindowName, WindowV
 from mcp_dockerhub_monitoring.process import sample_process
 from mcp_dockerhub_security.levels import Level, secure_operation
 from mcp_dockerhub_security.limits import WindowState
-from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Prose
+from mcp_dockerhub_security.refusals import Refusal
+from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Remark
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 WINDOWS: tuple[WindowName, ...] = ("1m", "15m", "1h", "24h")
@@ -26,7 +27,7 @@ WINDOWS: tuple[WindowName, ...] = ("1m", "15m", "1h", "24h")
 class Component(OutputModel):
     name: Identifier
     status: Status
-    reason: Prose
+    reason: Remark
     since: datetime
 
 
@@ -92,8 +93,8 @@ class Resources(OutputModel):
 class PerformanceMetrics(Result):
     windows: list[Performance]
     tools: list[ToolPerformance]
-    trends: list[Prose]
-    anomalies: list[Prose]
+    trends: list[Remark]
+    anomalies: list[Remark]
     resources: Resources
 
     def render(self) -> str:
@@ -310,12 +311,13 @@ class RateLimitStatus(Result):
 @secure_operation(level=Level.PUBLIC)
 async def docker_rate_limit_status(call: Call) -> RateLimitStatus:
     """Show how many calls are left here, and how many pulls Docker Hub leaves."""
-    windows = await call.services.operations.limiter.status(call.grant.principal.id)
+    principal = call.grant.principal
+    windows = await call.services.operations.limiter.status(principal.id, principal.tenant)
     warnings: list[str] = []
     quota = None
     try:
         quota = await call.sources.registry.quota(call.grant)
-    except DockerHubError as error:
+    except (DockerHubError, Refusal) as error:
         warnings.append(f"Docker Hub's pull quota is unknown: {error.message}")
     return RateLimitStatus(
         fetched_at=datetime.now(UTC),

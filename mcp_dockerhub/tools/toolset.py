@@ -70,6 +70,7 @@ class ToolSpec:
     title: str
     read_only: bool
     open_world: bool
+    reads_layers: bool = False
     toolset: str = field(default="")
 
     @property
@@ -122,11 +123,17 @@ class ToolSpec:
         return await self.function(call, **arguments)
 
 
-def tool(*, title: str, read_only: bool = True, open_world: bool = True) -> Callable[[ToolFunction], ToolSpec]:
-    """Declare a tool. ``open_world`` is whether it talks to anything beyond this server."""
+def tool(
+    *, title: str, read_only: bool = True, open_world: bool = True, reads_layers: bool = False
+) -> Callable[[ToolFunction], ToolSpec]:
+    """Declare a tool.
+
+    ``open_world`` is whether it talks to anything beyond this server; ``reads_layers`` whether it may have to read
+    an image's layers, for which it gets the time of a scan.
+    """
 
     def declare(function: ToolFunction) -> ToolSpec:
-        return ToolSpec(function, title, read_only, open_world)
+        return ToolSpec(function, title, read_only, open_world, reads_layers)
 
     return declare
 

@@ -101,5 +101,9 @@ class HttpClient(Protocol):
         headers: Mapping[str, str] | None = None,
         scope: str = "",
         limit: int = DEFAULT_BODY_LIMIT,
+        seconds: float | None = None,
     ) -> AbstractAsyncContextManager[StreamedResponse]:
-        """GET ``path`` and yield its raw body (no content decoding) in chunks."""
+        """GET ``path`` and yield its raw body (no content decoding) in chunks.
+
+        ``seconds`` is how long it may take to its end, instead of what other calls have: for large bodies.
+        """

@@ -28,3 +28,5 @@ class StackOptions:
     """URL of a proxy for https requests; it may hold a password."""
     ca_file: Path | None = None
     """PEM certificates trusted in place of the system's."""
+    propagate_trace: bool = False
+    """Whether upstreams are told the trace context of the call a request belongs to."""

@@ -11,8 +11,10 @@ from collections.abc import AsyncIterable, AsyncIterator
 import httpcore2
 import httpx2
 
+from mcp_dockerhub.errors import UpstreamUnavailable
 from mcp_dockerhub.transport.egress import AddressCheck
 from mcp_dockerhub.transport.exchange import endpoint_of, host_of
+from mcp_dockerhub.transport.faults import TlsFailed
 from mcp_dockerhub.transport.options import StackOptions
 from mcp_dockerhub.transport.pinning import PinnedBackend
 from mcp_dockerhub.transport.resolver import Resolver
@@ -51,7 +53,7 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = host_of(request.url)
         pool = self._choose(request.url)
-        with translated(host):
+        with translated(host, proxied=pool is self._proxied):
             answer = await pool.handle_async_request(self._core_request(request))
         assert isinstance(answer.stream, AsyncIterable)  # noqa: S101  (asynchronous pools only)
         return httpx2.Response(
@@ -104,9 +106,14 @@ def _accept(host: str, addresses: object) -> None:
 
 
 def _tls_context(options: StackOptions) -> ssl.SSLContext:
-    if options.ca_file is not None:
+    if options.ca_file is None:
+        return httpcore2.default_ssl_context()
+    try:
         return ssl.create_default_context(cafile=options.ca_file)
-    return httpcore2.default_ssl_context()
+    except OSError as error:  # ssl.SSLError is one too
+        raise TlsFailed(
+            "The certificates to trust cannot be read.", hint="The operator must check the file in SSL_CERT_FILE."
+        ) from error
 
 
 def _pool(tls: ssl.SSLContext, backend: httpcore2.AsyncNetworkBackend) -> httpcore2.AsyncConnectionPool:
@@ -120,10 +127,24 @@ def _pool(tls: ssl.SSLContext, backend: httpcore2.AsyncNetworkBackend) -> httpco
     )
 
 
+def _proxy_url(proxy: str) -> httpx2.URL:
+    """As other programs read it: without a scheme it is http."""
+    try:
+        url = httpx2.URL(proxy if "://" in proxy else f"http://{proxy}")
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UpstreamUnavailable(
+            "The proxy's address is not the URL of an http or https proxy.",
+            hint="The operator must check HTTPS_PROXY: it is written as http://proxy.example.com:3128.",
+        )
+    return url
+
+
 def _proxy_pool(
     tls: ssl.SSLContext, proxy: str, backend: httpcore2.AsyncNetworkBackend
 ) -> httpcore2.AsyncConnectionPool:
-    url = httpx2.URL(proxy)
+    url = _proxy_url(proxy)
     auth = (url.username.encode(), url.password.encode()) if url.userinfo else None
     return httpcore2.AsyncHTTPProxy(
         httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"),

@@ -22,7 +22,7 @@ async def system_resolver(host: str, port: int) -> tuple[str, ...]:
         answers = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno in _UNKNOWN:
-            raise _unknown(f"The host name {host} does not exist.") from error
+            raise _unknown(f"The host name {host} is not known to this machine's name service.") from error
         raise UpstreamUnavailable(f"The name of {host} could not be resolved.") from error
     except UnicodeError as error:
         raise _unknown(f"The host name {host} is not valid.") from error
@@ -30,4 +30,4 @@ async def system_resolver(host: str, port: int) -> tuple[str, ...]:
 
 
 def _unknown(message: str) -> NameUnknown:
-    return NameUnknown(message, hint="Check the spelling of the host.")
+    return NameUnknown(message, hint="Check the spelling of the host, and that this machine is online.")

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
 
 import httpx2
 
@@ -30,6 +31,7 @@ from mcp_dockerhub.transport.retry import Retry
 from mcp_dockerhub.transport.throttle import Throttle
 from mcp_dockerhub.transport.timeout import Timeout
 from mcp_dockerhub.transport.token_cache import TokenCache
+from mcp_dockerhub.transport.tracing import Traced
 from mcp_dockerhub_security.egress import EgressPolicy
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ class HttpStack:
         self._pool = pool or _LazyPool(options, policy, resolver, dialer)
         guarded = EgressGuard(BodyLimit(self._pool), policy)
         timed = Timeout(guarded, options.request_timeout)
-        polite = Throttle(RedactedLog(timed, observer, clock), options.connections_per_host, clock)
+        traced = Traced(RedactedLog(timed, observer, clock), propagated=options.propagate_trace)
+        polite = Throttle(traced, options.connections_per_host, clock)
         self._breaker = Breaker(polite, observer, clock.monotonic)
         followed = Redirects(Retry(self._breaker, observer, clock))
         realms = RealmClient(followed, options.user_agent)
@@ -74,7 +77,7 @@ class HttpStack:
         """Host to ``closed``, ``open`` or ``half_open``, of the hosts asked most recently."""
         return self._breaker.circuits()
 
-    async def request(
+    async def request(  # noqa: PLR0913  (one keyword for each part of a request)
         self,
         upstream: Upstream,
         method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -83,10 +86,11 @@ class HttpStack:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         scope: str = "",
         limit: int = DEFAULT_BODY_LIMIT,
     ) -> Response:
-        """See ``HttpClient.request``."""
+        """See ``HttpClient.request``; ``form`` is sent as ``application/x-www-form-urlencoded`` instead of JSON."""
         plan = Plan(upstream, upstream.host_class, limit, scope)
         url = _url(upstream, path, params)
         # Digest-addressed documents come as they are; the Hub's JSON shrinks to a fraction of its size.
@@ -96,6 +100,9 @@ class HttpStack:
         if json is not None:
             content = jsonlib.dumps(json).encode()
             sent["content-type"] = "application/json"
+        elif form is not None:
+            content = urlencode(form).encode()
+            sent["content-type"] = "application/x-www-form-urlencoded"
         with call_deadline(self._options.call_timeout, clock=self._clock.monotonic):
             answer = await self._top.handle_async_request(build_request(plan, method, url, sent, content))
         return Response(answer.status_code, _headers_of(answer), answer.content, _shown_url(answer))
@@ -109,11 +116,12 @@ class HttpStack:
         headers: Mapping[str, str] | None = None,
         scope: str = "",
         limit: int = DEFAULT_BODY_LIMIT,
+        seconds: float | None = None,
     ) -> AsyncIterator[StreamedResponse]:
         """See ``HttpClient.stream``."""
         plan = Plan(upstream, upstream.host_class, limit, scope, streamed=True)
         request = build_request(plan, "GET", _url(upstream, path, None), self._headers("identity", headers))
-        with call_deadline(self._options.call_timeout, clock=self._clock.monotonic):
+        with call_deadline(seconds or self._options.call_timeout, clock=self._clock.monotonic):
             answer = await self._top.handle_async_request(request)
             try:
                 chunks = aiter(stream_of(answer))

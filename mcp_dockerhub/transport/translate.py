@@ -11,6 +11,7 @@ from mcp_dockerhub.transport.faults import ConnectTimedOut, TlsFailed
 
 _CUT_SHORT = ("peer closed connection", "Server disconnected")
 """How h11 and httpcore2 begin the message when the other side hangs up, as opposed to talking nonsense."""
+_PROXY = "The operator must check the proxy's address and rights."
 _FAULTS = (
     httpcore2.TimeoutException,
     httpcore2.NetworkError,
@@ -21,25 +22,30 @@ _FAULTS = (
 
 
 @contextmanager
-def translated(host: str) -> Iterator[None]:
-    """Raise the DockerHubError that a fault of httpcore2 while talking to ``host`` stands for."""
+def translated(host: str, *, proxied: bool = False) -> Iterator[None]:
+    """Raise the DockerHubError that a fault of httpcore2 while talking to ``host`` stands for.
+
+    ``proxied`` is whether a proxy is what is connected to: then it, not the host, is what does not answer.
+    """
     try:
         yield
     except _FAULTS as fault:
-        raise _translate(fault, host) from fault
+        raise _translate(fault, host, proxied) from fault
 
 
-def _translate(fault: Exception, host: str) -> DockerHubError:
+def _translate(fault: Exception, host: str, proxied: bool) -> DockerHubError:
+    error: DockerHubError
     match fault:
+        case httpcore2.ConnectTimeout() if proxied:
+            error = ConnectTimedOut(f"The proxy did not accept a connection in time, asked for {host}.", hint=_PROXY)
         case httpcore2.ConnectTimeout():
-            error: DockerHubError = ConnectTimedOut(f"{host} did not accept a connection in time.")
+            error = ConnectTimedOut(f"{host} did not accept a connection in time.")
         case httpcore2.TimeoutException():
             error = UpstreamTimeout(f"{host} did not answer in time.")
         case httpcore2.ConnectError():
-            error = _connect_error(fault, host)
+            error = _connect_error(fault, host, proxied)
         case httpcore2.ProxyError():
-            hint = "The operator must check the proxy's address and rights."
-            error = UpstreamUnavailable(f"The proxy would not connect to {host}.", hint=hint)
+            error = UpstreamUnavailable(f"The proxy would not connect to {host}.", hint=_PROXY)
         case httpcore2.LocalProtocolError() | httpcore2.UnsupportedProtocol():
             error = Internal(f"The request to {host} could not be built.")
         case httpcore2.ProtocolError() if not str(fault).startswith(_CUT_SHORT):
@@ -49,7 +55,7 @@ def _translate(fault: Exception, host: str) -> DockerHubError:
     return error
 
 
-def _connect_error(fault: Exception, host: str) -> DockerHubError:
+def _connect_error(fault: Exception, host: str, proxied: bool) -> DockerHubError:
     causes = tuple(_causes(fault))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return TlsFailed(
@@ -58,6 +64,8 @@ def _connect_error(fault: Exception, host: str) -> DockerHubError:
         )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return TlsFailed(f"{host} does not speak TLS on this port.", hint="Check the port, and that it serves https.")
+    if proxied:
+        return UpstreamUnavailable(f"The proxy cannot be connected to, asked for {host}.", hint=_PROXY)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return UpstreamUnavailable(f"{host} refused the connection.")
     return UpstreamUnavailable(f"No connection to {host} could be made.")

@@ -149,6 +149,7 @@ async def test_a_base_the_image_names_that_is_missing_is_unknown(
         [f"What {BASE} points to now is not known."],
     )
     assert found.warnings[0].startswith(f"The base {BASE} could not be asked for: ")
+    assert f"may or may not stand on the current build of {BASE} (by annotation)" in found.render()
 
 
 async def test_a_base_that_policy_forbids_is_not_asked_for(registry: InMemoryRegistry, sources: Sources) -> None:

@@ -65,11 +65,13 @@ async def test_differences_of_configuration_are_listed_without_secrets(
         "v1",
         config={"User": "app", "Cmd": ["a"], "Env": ["A=1", "TOKEN=x"], "Labels": {"note": "<b>hi</b>", "same": "1"}},
     )
-    registry.add_image("o/two", "v2", config={"Cmd": ["a", "b"], "Env": ["A=2", "TOKEN=y"], "Labels": {"same": "1"}})
+    registry.add_image(
+        "o/two", "v2", config={"Cmd": ["a", "--password=b"], "Env": ["A=2", "TOKEN=y"], "Labels": {"same": "1"}}
+    )
     found = await compare_images(sources, access, ONE, TWO, None)
     assert [(row.setting, row.image1, row.image2) for row in found.differences] == [
         ("user", "app", None),
-        ("cmd", "a", "a b"),
+        ("cmd", "a", "a --password=[withheld]"),
         ("env A", "1", "2"),
         ("env TOKEN", "[withheld]", "[withheld]"),
         ("label note", "hi", None),

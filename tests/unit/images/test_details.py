@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from mcp_dockerhub.errors import NotFound, Unsupported
-from mcp_dockerhub.images.configuration import MAX_ENV, MAX_LABELS
+from mcp_dockerhub.images.configuration import _KEPT, MAX_ENV, MAX_LABELS
 from mcp_dockerhub.images.details import MAX_PLATFORMS, image_details
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
@@ -313,4 +313,26 @@ async def test_warnings_of_the_registry_are_passed_on(
     registry.add_image("o/app", "v1")
     registry.behaviour.warnings = ('299 - "this registry closes in May"',)
     found = await image_details(sources, access, ELSEWHERE, None)
-    assert any("closes in May" in warning for warning in found.warnings)
+    assert found.warnings == ["The registry says: this registry closes in May"]
+
+
+async def test_secrets_given_to_a_command_are_withheld_as_in_its_history(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    registry.add_image("o/app", "v1", config={"Entrypoint": ["run", "--password=hunter2"], "Cmd": ["API_KEY=hunter2"]})
+    found = await image_details(sources, access, ELSEWHERE, None)
+    assert found.config is not None
+    assert found.config.entrypoint == ["run", "--password=[withheld]"]
+    assert found.config.cmd == ["API_KEY=[withheld]"]
+
+
+async def test_the_answer_about_a_large_configuration_is_not_kept(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    registry.add_image("o/app", "v1", config={"Labels": {"in this test only": "x" * 40_000}})
+    before = set(_KEPT)
+    await image_details(sources, access, ELSEWHERE, None)
+    assert set(_KEPT) == before
+    registry.add_image("o/app", "v2", config={"Labels": {"short": "kept in this test only"}})
+    await image_details(sources, access, ELSEWHERE.with_tag("v2"), None)
+    assert len(set(_KEPT) - before) == 1

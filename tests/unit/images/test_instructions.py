@@ -73,6 +73,13 @@ def test_every_way_of_writing_a_step_is_understood(created_by: str, expected: st
     assert str(parse_instruction(created_by)) == expected
 
 
+@pytest.mark.parametrize("link", ["ONBUILD ", "/bin/sh -c #(nop)  ONBUILD "])
+def test_a_chain_of_triggers_is_not_followed(link: str) -> None:
+    said = link * 1_300
+    parsed = parse_instruction(said)
+    assert (parsed.keyword, parsed.arguments) == ("ONBUILD", said[:16_384].strip().removeprefix(link).strip())
+
+
 def test_the_shell_in_force_is_left_out_of_a_command() -> None:
     step = "RUN /bin/bash -o pipefail -c curl x | tar x # buildkit"
     assert str(parse_instruction(step, BASH)) == "RUN curl x | tar x"

@@ -8,6 +8,7 @@ from mcp_dockerhub.images.dockerfile import MAX_DOCKERFILE, image_dockerfile, re
 from mcp_dockerhub.images.history import MAX_STEPS, image_history
 from mcp_dockerhub.images.layers import MAX_LAYERS, analyze_layers
 from mcp_dockerhub.images.sources import Sources
+from mcp_dockerhub.images.withheld import withhold
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import HistoryEntry
 from tests.upstreams.callers import Caller
@@ -155,6 +156,12 @@ async def test_without_history_there_is_nothing_to_reconstruct(
 
 def step(said: str, comment: str = "") -> HistoryEntry:
     return HistoryEntry(None, said, comment=comment)
+
+
+@pytest.mark.parametrize("before", ["|2 ", "RUN |2 "])
+def test_a_build_argument_is_withheld_whole_whatever_it_holds(before: str) -> None:
+    said = f"{before}API_TOKEN=two words A=b c /bin/sh -c make install"
+    assert withhold(said) == f"{before}API_TOKEN=[withheld] A=b c /bin/sh -c make install"
 
 
 def test_a_shell_holds_until_the_next_one() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mcp_dockerhub.results import MAX_WARNINGS, Provenance, Result, Source, worst
+from mcp_dockerhub.results import MAX_WARNINGS, QUOTED, Provenance, Result, Source, worst
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -54,6 +54,14 @@ def test_each_warning_is_said_once_and_not_too_many() -> None:
     seen.warn("b")
     assert seen.warnings == ["b", "a"]
     seen.warn(*map(str, range(100)))
+    assert len(seen.warnings) == MAX_WARNINGS
+
+
+def test_what_registries_say_displaces_no_warning_of_ours() -> None:
+    seen = Provenance()
+    seen.warn(*(f"{QUOTED}all is well {n}" for n in range(100)))
+    seen.warn("part is missing")
+    assert seen.warnings[:2] == ["part is missing", f"{QUOTED}all is well 0"]
     assert len(seen.warnings) == MAX_WARNINGS
 
 

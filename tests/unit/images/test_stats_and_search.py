@@ -100,6 +100,16 @@ async def test_what_was_not_looked_at_is_not_counted(hub: HubState, sources: Sou
     assert (len(soon.results), soon.total) == (3, None)
 
 
+async def test_a_hub_that_lists_less_than_it_counts_leaves_the_total_open(
+    hub: HubState, sources: Sources, access: Caller
+) -> None:
+    headers = {"content-type": "application/json"}
+    hub.faults.append(Fault(path="/search/", status=200, headers=headers, body='{"total": 7, "results": []}'))
+    results = await found(sources, access, SearchFilters(min_stars=1))
+    assert (names(results), results.total, results.total_upstream) == ([], None, 7)
+    assert "0 of its 7 matches were looked at" in results.warnings[0]
+
+
 async def test_filters_that_exclude_each_other_are_refused(sources: Sources, access: Caller) -> None:
     with pytest.raises(InvalidInput, match="never both"):
         await found(sources, access, SearchFilters(is_official=True, is_verified_publisher=True))

@@ -131,6 +131,27 @@ async def test_the_total_is_unknown_when_the_registry_cannot_count_either(
     assert found.render().startswith("app: an unknown number of tags by updated, page 1\n")
 
 
+@pytest.mark.parametrize("platform", [None, Platform("linux", "amd64")])
+async def test_the_total_is_unknown_when_the_registrys_list_is_not_complete(
+    registry: InMemoryRegistry, sources: Sources, access: Caller, platform: Platform | None
+) -> None:
+    registry.add_image("o/app", "1.0")
+    elsewhere = {"link": "<https://elsewhere.example/v2/o/app/tags/list?last=1.0>; rel=next"}
+    registry.script(200, path="/tags/list", body={"name": "o/app", "tags": ["1.0"]}, headers=elsewhere)
+    found = await listed(sources, access, ELSEWHERE, order="version", platform=platform)
+    assert (names(found), found.total) == (["1.0"], None)
+    assert any("not complete" in warning for warning in found.warnings)
+
+
+async def test_a_list_that_is_not_complete_does_not_count_for_the_hub_either(
+    registry: InMemoryRegistry, hub: HubState, sources: Sources, access: Caller
+) -> None:
+    fill(hub, *TOO_MANY)
+    elsewhere = {"link": "<https://elsewhere.example/v2/o/app/tags/list?last=1.0>; rel=next"}
+    registry.script(200, path="/tags/list", body={"name": "o/app", "tags": ["1.0"]}, headers=elsewhere)
+    assert (await listed(sources, access, ON_HUB, pattern="1.*", limit=1)).total is None
+
+
 async def test_a_registry_without_dates_falls_back_to_version_order_and_says_so(
     registry: InMemoryRegistry, sources: Sources, access: Caller
 ) -> None:

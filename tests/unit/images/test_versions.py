@@ -95,6 +95,13 @@ def test_a_prerelease_is_offered_its_release_and_a_newer_one_of_its_kind_only() 
     assert newest("3.8.0rc1", ["3.9.0"]) == "3.8.0rc1"
 
 
+def test_the_order_of_a_list_is_kept_for_its_next_page_unless_it_is_very_long() -> None:
+    tags = tuple(f"1.{minor}" for minor in range(20_001))
+    assert newest_first(tags) is not newest_first(tags)
+    assert newest_first(tags[1:]) is newest_first(tags[1:])
+    assert newest_first(tags)[1:-1] == newest_first(tags[1:])[1:]
+
+
 def test_dates_and_prefixed_tags_come_after_plain_versions_and_hashes_last() -> None:
     tags = ("latest", "20240329", "3.19", "jre-17", "0a1b2c3d", "v3.20", "edge")
     assert newest_first(tags) == ("v3.20", "3.19", "jre-17", "20240329", "edge", "latest", "0a1b2c3d")

@@ -3,9 +3,11 @@
 import pytest
 
 from mcp_dockerhub.registry import Quota
+from mcp_dockerhub.registry.freshness import all_warnings
 from mcp_dockerhub.registry.links import Pages, next_target
-from mcp_dockerhub.registry.notices import MAX_NOTICES, notices
+from mcp_dockerhub.registry.notices import MAX_COUNT, MAX_NOTICES, notices
 from mcp_dockerhub.registry.quota import parse_quota
+from mcp_dockerhub.results import QUOTED
 from mcp_dockerhub.transport.client import Response
 
 
@@ -104,7 +106,8 @@ def test_the_last_page_is_no_trouble() -> None:
 
 def test_warnings_are_unquoted_and_said_once() -> None:
     value = '299 - "mind the \\"gap\\"", 299 - "second"'
-    assert notices(response(warning=(value, '299 - "second"')), response()) == ('mind the "gap"', "second")
+    found = notices(response(warning=(value, '299 - "second"')), response())
+    assert found == (f'{QUOTED}mind the "gap"', f"{QUOTED}second")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,16 @@ def test_malformed_warnings_are_left_out(value: str) -> None:
 def test_warnings_together_are_bounded() -> None:
     many = tuple(f'299 - "{n:04} {"x" * 1000}"' for n in range(10))
     found = notices(response(warning=many))
-    assert 0 < sum(map(len, found)) <= MAX_NOTICES
+    assert 0 < sum(len(notice.removeprefix(QUOTED)) for notice in found) <= MAX_NOTICES
+    assert len(notices(response(warning=tuple(f'299 - "{n}"' for n in range(500))))) == MAX_COUNT
+
+
+def test_many_answers_do_not_add_up_to_endless_warnings() -> None:
+    said: tuple[str, ...] = ("ours",)
+    for n in range(50):
+        said = all_warnings(said, notices(response(warning=f'299 - "{n}"')))
+    said = all_warnings(said, ("ours too",))
+    assert said == ("ours", *(f"{QUOTED}{n}" for n in range(MAX_COUNT)), "ours too")
 
 
 @pytest.mark.parametrize(

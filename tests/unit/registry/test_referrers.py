@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from mcp_dockerhub.cache import Cache
 from mcp_dockerhub.errors import Forbidden, NotFound, TooLarge, UpstreamInvalid, UpstreamUnavailable
 from mcp_dockerhub.reference import Digest, Repository
-from mcp_dockerhub.registry import Descriptor, Quota, RegistryClient, fallback_tag
+from mcp_dockerhub.registry import Descriptor, Quota, Registries, RegistryClient, fallback_tag
+from tests.upstreams.app_client import AppClient
 from tests.upstreams.callers import Caller
 from tests.upstreams.content import Seeded
 from tests.upstreams.registry import InMemoryRegistry
@@ -62,6 +64,22 @@ async def test_paging_that_leads_elsewhere_gives_a_partial_list_that_says_so(
     found = (await client.referrers(Caller(), REPOSITORY, Digest(image.digest))).value
     assert not found.complete
     assert "another host" in found.warnings[0]
+
+
+async def test_a_list_whose_pages_grow_without_end_is_left_and_charged_for_what_it_holds(
+    registry: InMemoryRegistry, http: AppClient, image: Seeded
+) -> None:
+    cache = Cache()
+    client = RegistryClient(http, cache, Registries.build())
+    kind = "application/vnd.oci.image.index.v1+json"
+    for page in range(10):
+        entry = {"mediaType": kind, "digest": f"sha256:{page:064}", "size": 1, "annotations": {"a": "x" * 3_000_000}}
+        headers = {"content-type": kind, "link": f"<?cursor={page}>; rel=next"}
+        registry.script(200, body={"schemaVersion": 2, "manifests": [entry]}, headers=headers, times=1)
+    listed = (await client.referrers(Caller(), REPOSITORY, Digest(image.digest))).value
+    assert (len(listed.descriptors), listed.complete, registry.count("GET", "/referrers/")) == (3, False, 3)
+    assert "is longer than" in listed.warnings[-1]
+    assert cache.stats().total.bytes > 9_000_000
 
 
 @pytest.mark.parametrize("api", ["404", "400", "406", "html"])
@@ -197,8 +215,16 @@ async def test_no_quota_headers_are_no_quota(registry: InMemoryRegistry, client:
     assert await client.quota(Caller()) is None
 
 
+async def test_a_mirror_without_the_image_that_states_it_has_no_quota(
+    registry: InMemoryRegistry, client: RegistryClient
+) -> None:
+    assert await client.quota(Caller()) is None
+    assert registry.count("HEAD", "/ratelimitpreview/test/") == 1
+
+
 async def test_a_quota_that_cannot_be_asked_for_is_an_error(registry: InMemoryRegistry, client: RegistryClient) -> None:
-    with pytest.raises(NotFound):
+    registry.script(500, times=1)
+    with pytest.raises(UpstreamUnavailable):
         await client.quota(Caller())
     registry.script(429, headers={"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600"})
     assert await client.quota(Caller()) == Quota(100, 0, 21600)

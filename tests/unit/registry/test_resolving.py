@@ -189,11 +189,12 @@ async def test_what_was_read_with_credentials_is_not_shared(registry: InMemoryRe
 
 async def test_warning_headers_are_surfaced(registry: InMemoryRegistry, client: RegistryClient) -> None:
     registry.behaviour.warnings = ('299 - "this repository moves"',)
+    said = ("The registry says: this repository moves",)
     registry.add_multi_platform("library/nginx", "alpine", MULTI)
-    assert (await client.resolve(Caller(), REF)).value.warnings == ("this repository moves",)
-    assert (await client.manifest(Caller(), REF)).value.warnings == ("this repository moves",)
-    assert (await client.image(Caller(), REF)).value.warnings == ("this repository moves",)
-    assert (await client.tags(Caller(), REF.repository)).value.warnings == ("this repository moves",)
+    assert (await client.resolve(Caller(), REF)).value.warnings == said
+    assert (await client.manifest(Caller(), REF)).value.warnings == said
+    assert (await client.image(Caller(), REF)).value.warnings == said
+    assert (await client.tags(Caller(), REF.repository)).value.warnings == said
 
 
 def schema_one(signed: bool) -> tuple[bytes, str]:

@@ -245,6 +245,8 @@ async def test_known_own_and_configured_realms_get_the_credentials(
     [
         "https://auth.evil.example/token",
         "https://registry.example.evil.example/token",
+        "https://evilregistry.example/token",
+        "https://tokens.registry.example/token",
         "http://registry.example/token",
         "https://auth.docker.io/token",
         "ftp://registry.example/token",

@@ -46,6 +46,25 @@ def test_each_fault_has_its_error_naming_the_host(fault: Exception, kind: type[D
     assert str(fault) == "" or str(fault) not in failed.value.message
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind", "named"),
+    [
+        (httpcore2.ConnectTimeout(), ConnectTimedOut, "The proxy did not accept"),
+        (caused(httpcore2.ConnectError(), ConnectionRefusedError()), UpstreamUnavailable, "The proxy cannot be"),
+        (caused(httpcore2.ConnectError(), ssl.SSLCertVerificationError()), TlsFailed, "The TLS certificate of h"),
+        (httpcore2.ReadTimeout(), UpstreamTimeout, "h.example did not answer"),
+    ],
+)
+def test_through_a_proxy_it_is_the_proxy_that_is_not_reached(
+    fault: Exception, kind: type[DockerHubError], named: str
+) -> None:
+    with pytest.raises(DockerHubError) as failed, translated("h.example", proxied=True):
+        raise fault
+    assert type(failed.value) is kind
+    assert failed.value.message.startswith(named)
+    assert "h.example" in failed.value.message
+
+
 def test_other_exceptions_pass() -> None:
     with pytest.raises(ZeroDivisionError), translated("h.example"):
         raise ZeroDivisionError

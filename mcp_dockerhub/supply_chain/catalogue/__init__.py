@@ -1,0 +1,1 @@
+"""The built-in cataloguer: what is installed in an image, read from its layers as they stream by."""

@@ -1,0 +1,1 @@
+"""How an image was built, by the statements its builder made."""

@@ -1,0 +1,1 @@
+"""SBOM documents into the one package model, and out of it."""

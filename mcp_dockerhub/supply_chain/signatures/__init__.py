@@ -1,0 +1,1 @@
+"""Who signed an image, and whether that can be proven here."""
