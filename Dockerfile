@@ -71,13 +71,14 @@ COPY pyproject.toml README.md LICENSE ./
 COPY mcp_dockerhub mcp_dockerhub
 COPY security/mcp_dockerhub_security security/mcp_dockerhub_security
 COPY monitoring/mcp_dockerhub_monitoring monitoring/mcp_dockerhub_monitoring
-RUN --network=none pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir /wheel .
+RUN --network=none python3 -m hatchling build --target wheel --directory /wheel
 
 FROM builder AS project
+# A wheel of nothing but Python is installed by unpacking it.
 RUN --network=none \
     --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     --mount=type=bind,source=scripts/image-layer,target=/bin/image-layer \
-    pip install --quiet --no-deps --no-index --no-compile --target /layer/app /wheel/*.whl; \
+    python3 -m zipfile --extract /wheel/*.whl /layer/app; \
     image-layer program /layer
 
 
@@ -101,20 +102,26 @@ RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked \
 WORKDIR /src
 
 FROM workbench AS development
+# Imported from where they lie, so that a checkout mounted over them takes effect.
+RUN printf '%s\n' /src /src/security /src/monitoring > "$(python3 -c 'import site; print(site.getsitepackages()[0])')/checkout.pth"
 COPY . .
-RUN --network=none pip install --quiet --no-deps --no-index --no-build-isolation --editable .
 USER 65532:65532
-CMD ["mcp-dockerhub"]
+CMD ["python3", "-m", "mcp_dockerhub"]
 
 FROM workbench AS test
 RUN --network=none --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip install --quiet --no-deps --no-index /wheel/*.whl
-COPY pyproject.toml Makefile ./
+COPY pyproject.toml Makefile *.md server.json ./
+COPY deploy deploy
+COPY docs docs
+COPY monitoring monitoring
 COPY scripts scripts
+COPY security security
 COPY tests tests
 RUN chown 65532:65532 /src
 USER 65532:65532
-# The wheel is what is tested: nothing of the server's source is here.
+# The wheel is what is tested: what the tests read is here, but nothing that could be imported in its place.
+ENV PYTHONPATH=/src PYTHONSAFEPATH=1
 CMD ["pytest", "-p", "no:cacheprovider"]
 
 

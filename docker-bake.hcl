@@ -49,11 +49,6 @@ variable "RUNTIME_DIGEST" {
   default = ""
 }
 
-variable "BUILD_NETWORK" {
-  # "host" where the engine has no bridge network.
-  default = "default"
-}
-
 variable "BUILD_CACHE" {
   # "gha" on GitHub's runners; nothing else has that cache.
   default = ""
@@ -89,7 +84,6 @@ group "release" {
 target "_common" {
   context    = "."
   dockerfile = "Dockerfile"
-  network    = BUILD_NETWORK
   output     = ["type=docker"]
   attest     = ["type=provenance,disabled=true"]
   args = {

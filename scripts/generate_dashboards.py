@@ -202,6 +202,16 @@ DASHBOARDS: Final = (
                     },
                 ),
             ],
+            [
+                Panel(
+                    "Redis",
+                    "none",
+                    {
+                        "mcp_dockerhub_redis_up{S}": "{{instance}} up",
+                        _rate("mcp_dockerhub_redis_failures_total", "reason"): "{{reason}} a second",
+                    },
+                ),
+            ],
         ],
     ),
     Dashboard(

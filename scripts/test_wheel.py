@@ -7,6 +7,7 @@ pytest runs with the tests alone on its path.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -34,9 +35,14 @@ def main() -> int:
     run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), ".")
     wheel = next(wheels.glob("*.whl"))
     run(*PIP, "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel))
-    # The working directory stays off the path, so that what is imported is what was installed.
+    # The checkout stays off the path, so that what is imported is what was installed; the tests' own helpers are
+    # found in a folder that holds nothing else.
+    path = WORK / "path"
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(ROOT / "tests", path / "tests")
+    environment_of_tests = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(path)}
     tests = [str(python), "-m", "pytest", *sys.argv[1:]]
-    return subprocess.run(tests, cwd=ROOT, env={**os.environ, "PYTHONSAFEPATH": "1"}, check=False).returncode
+    return subprocess.run(tests, cwd=ROOT, env=environment_of_tests, check=False).returncode
 
 
 if __name__ == "__main__":
