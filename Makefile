@@ -12,7 +12,7 @@ AGAINST_WHEEL = PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/path
 # An editable installation, once asked for with `make dev`, serves every target but `test`.
 INSTALLED = $(if $(wildcard $(VENV)/.editable),$(VENV)/.editable,$(VENV)/.wheel)
 
-.PHONY: help demo test check bench run dev docs format lock docker-registry clean
+.PHONY: help demo test check conformance bench run image image-test scan dev docs format lock docker-registry clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,17 +36,35 @@ check: $(INSTALLED) ## lint, format, types, layers, locks, generated documents
 	PYTHONPATH=.:security:monitoring $(BIN)/lint-imports
 	$(BIN)/python scripts/lock.py --check
 	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/generate_dashboards.py --check
+	$(BIN)/python scripts/catalog_tools.py --check
+	scripts/deploy-rules --check
+
+conformance: $(INSTALLED) ## run the official conformance suite for both protocol eras
+	@scripts/conformance $(BIN)/python
 
 bench: $(INSTALLED) ## measure start, latency and memory next to a bare server
 	@$(BIN)/python -m benchmarks.run
+
+image: ## build the container image with the engine at hand
+	@scripts/image-build
+
+image-test: ## build the image and test it, where there is an engine
+	@scripts/image-test
+
+scan: ## scan sources, deployments and, where there is an engine, the image
+	@scripts/scan
 
 run: $(INSTALLED) ## start the stdio server against Docker Hub
 	@exec $(BIN)/mcp-dockerhub
 
 dev: $(VENV)/.editable ## install the checkout editable, for running single tests
 
-docs: $(INSTALLED) ## write the generated documents anew
+docs: $(INSTALLED) ## write everything that is generated anew
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python scripts/generate_dashboards.py
+	$(BIN)/python scripts/catalog_tools.py
+	scripts/deploy-rules
 
 format: $(VENV)/.deps ## put the code into shape
 	$(BIN)/ruff check --fix
@@ -57,6 +75,7 @@ lock: $(VENV)/.deps ## write the requirement locks anew
 
 docker-registry:
 	@scripts/install-docker-registry
+	@scripts/install-redis-server
 
 clean: ## remove the virtual environment and everything built or measured
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .*_cache

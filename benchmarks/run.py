@@ -24,6 +24,7 @@ from benchmarks.measures import (
     start_and_memory,
     tools_list,
 )
+from benchmarks.security import security_prices
 from tests.upstreams.seeded import running_upstreams
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -34,7 +35,7 @@ def main() -> int:
     compile_packages()
     with tempfile.TemporaryDirectory(prefix="mcp-dockerhub-bench-") as folder, running_upstreams() as upstreams:
         bench = Bench(upstreams, Path(folder))
-        groups = (start_and_memory, cached_call, concurrent_calls, tools_list, many_tags)
+        groups = (start_and_memory, cached_call, concurrent_calls, tools_list, many_tags, security_prices)
         measures = [measure for group in groups for measure in group(bench)]
     print_table(measures)
     write(measures)

@@ -1,13 +1,18 @@
 """Everything of one process except the protocol: clients, security manager, metrics layer, catalogue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
+from platform import python_version
 from typing import TYPE_CHECKING, Final, Self
 
-from mcp_dockerhub import __version__
-from mcp_dockerhub.settings import Settings, SettingsError
+from mcp_dockerhub import COMMIT, __version__
+from mcp_dockerhub.policies import load_document
+from mcp_dockerhub.protection import Protection
+from mcp_dockerhub.scan_settings import ScanSettings
+from mcp_dockerhub.settings import Settings, SettingsError, read
 from mcp_dockerhub.tools.call import Services
 from mcp_dockerhub.tools.catalogue import Catalogue
 from mcp_dockerhub.tools.operations import Identification, Operations
@@ -22,23 +27,25 @@ from mcp_dockerhub_monitoring.checks import (
     state_check,
     upstream_check,
 )
-from mcp_dockerhub_monitoring.health import HealthMonitor
+from mcp_dockerhub_monitoring.health import HealthMonitor, Status
 from mcp_dockerhub_monitoring.history import History
 from mcp_dockerhub_monitoring.metrics import Metrics
 from mcp_dockerhub_monitoring.process import LagSampler, expose_process, sample_process
+from mcp_dockerhub_monitoring.tracing import TracingUnavailableError, start_tracing
 from mcp_dockerhub_security.audit import AuditLog
+from mcp_dockerhub_security.consent import HumanConsent
 from mcp_dockerhub_security.guard import Guard
-from mcp_dockerhub_security.identity import LocalIdentity, local_scopes
-from mcp_dockerhub_security.limits import MemoryLimiter, parse_limits
-from mcp_dockerhub_security.policy import Policy
+from mcp_dockerhub_security.identity import IdentityProvider, LocalIdentity, OriginIdentity, local_scopes
+from mcp_dockerhub_security.policy import Policy, Upstreams
 from mcp_dockerhub_security.recorder import Recorder
+from mcp_dockerhub_security.tenants import Tenant, Tenants
 from mcp_dockerhub_security.text import observe_sanitizing
 
 if TYPE_CHECKING:
     from mcp_dockerhub.services import Clients
+    from mcp_dockerhub.supply_chain.scanning import Scanning
+    from mcp_dockerhub_security.limits import Limiter
 
-READINESS: Final = ("audit",)
-"""Parts of our own without which a replica must get no traffic; never an upstream."""
 _FIRST_LOOK: Final = 2.0
 """Seconds after the start."""
 
@@ -46,8 +53,12 @@ _FIRST_LOOK: Final = 2.0
 class LazyClients:
     """The clients, built with the first use: answering ``initialize`` must not wait for them."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, tenants: Mapping[str, Tenant], scan: ScanSettings | None = None
+    ) -> None:
         self._settings = settings
+        self._scan = scan
+        self._tenants = tenants
         self._metrics = metrics
         self._built: Clients | None = None
 
@@ -55,8 +66,20 @@ class LazyClients:
         if self._built is None:
             from mcp_dockerhub.services import build_clients
 
-            self._built = build_clients(self._settings, upstream_observer=self._metrics, cache_observer=self._metrics)
+            self._built = build_clients(
+                self._settings,
+                tenants=self._tenants,
+                scan=self._scan,
+                upstream_observer=self._metrics,
+                cache_observer=self._metrics,
+            )
         return self._built
+
+    def scanning(self) -> "Scanning":
+        """Who reads layers."""
+        scanning = self().scanning
+        assert scanning is not None  # noqa: S101  (built with the clients)
+        return scanning
 
     def circuits(self) -> Mapping[str, str]:
         """Host to state of its circuit; none before the first use."""
@@ -72,9 +95,27 @@ class LazyClients:
         """Raise Refusal (POLICY_DENIED) for a registry that references may not name."""
         self().egress.check_registry(host)
 
+    def of_tenants(self) -> dict[str, Upstreams]:
+        """The same for each tenant that the policy names."""
+        return {name: _TenantUpstreams(self, name) for name in self._tenants}
+
     async def aclose(self) -> None:
         if self._built is not None:
             await self._built.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _TenantUpstreams:
+    """What the policy asks about one tenant."""
+
+    clients: LazyClients
+    tenant: str
+
+    def has(self, registry: str) -> bool:
+        return self.clients().tenants[self.tenant].has(registry)
+
+    def check_registry(self, host: str) -> None:
+        self.clients().tenants[self.tenant].check_registry(host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +123,15 @@ class Application:
     """One process's parts, built once."""
 
     settings: Settings
+    scan: ScanSettings
     clients: LazyClients
     catalogue: Catalogue
     services: Services
+    policy: Policy
     guard: Guard
+    protection: Protection
+    limiter: "Limiter"
+    recorder: Recorder
     audit: AuditLog
     metrics: Metrics
     health: HealthMonitor
@@ -96,41 +142,57 @@ class Application:
         """Build everything; nothing connects anywhere yet.
 
         Raises:
-            SettingsError: a limit cannot be parsed, a tool is unknown, or the audit log cannot be opened.
+            SettingsError: a limit cannot be parsed, a tool is unknown, or the policy or the audit log cannot be used.
         """
+        document = load_document(settings)
+        tenants = document.tenants if document else Tenants()
         catalogue = Catalogue.of_settings(settings)
         history = History()
         metrics = Metrics(catalogue, history=history)
         observe_sanitizing(metrics.sanitized)
-        clients = LazyClients(settings, metrics)
-        audit = _open_audit(settings)
-        limiter = _limiter(settings)
+        scan = read(ScanSettings)
+        clients = LazyClients(settings, metrics, tenants.named, scan)
+        policy = Policy(clients, clients, document, tenants=clients.of_tenants())
+        protection = Protection.build(settings, tenants, metrics)
+        recorder = Recorder(protection.audit, metrics, tenants=protection.tenant_audits)
         lag = LagSampler(metrics.event_loop_lag)
-        health = _health(history, clients, audit, metrics, lag, catalogue)
+        health = _health(history, clients, protection, metrics, lag, catalogue)
         health.expose(metrics)
         expose_process(metrics)
+        _expose_facts(metrics, protection.audit)
         operations = Operations(
-            lambda: _identification(settings, clients(), catalogue),
+            lambda: _identification(settings, clients(), catalogue, protection),
             health,
             history,
             lag,
-            limiter,
+            protection.limiter,
             lambda: clients().cache,
         )
         return cls(
             settings=settings,
+            scan=scan,
             clients=clients,
             catalogue=catalogue,
-            services=Services(lambda: clients().sources, operations),
-            guard=Guard(
-                LocalIdentity(_local_scopes(settings)),
-                limiter,
-                catalogue,
-                Policy(clients, clients),
-                Recorder(audit, metrics),
-                metrics,
+            services=Services(
+                lambda tenant: clients().sources_of(tenant),
+                operations,
+                scanning=clients.scanning,
+                trusted_root=settings.sigstore_trusted_root,
             ),
-            audit=audit,
+            policy=policy,
+            guard=Guard(
+                _identity(settings),
+                protection.limiter,
+                catalogue,
+                policy,
+                recorder,
+                metrics,
+                consent=HumanConsent(protection.consents()),
+            ),
+            protection=protection,
+            limiter=protection.limiter,
+            recorder=recorder,
+            audit=protection.audit,
             metrics=metrics,
             health=health,
             lag=lag,
@@ -138,16 +200,22 @@ class Application:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the background work going while the body runs, then close everything."""
+        """Keep the background work going while the body runs, then close everything.
+
+        Raises:
+            SettingsError: traces are asked for and cannot be sent.
+        """
+        stop_tracing = _tracing(self.settings)
         background = [asyncio.create_task(self.lag.run()), asyncio.create_task(self._watch_health())]
         try:
-            yield
+            async with self.protection.running():
+                yield
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self.clients.aclose()
-            self.audit.close()
+            await asyncio.to_thread(stop_tracing)
 
     async def _watch_health(self) -> None:
         # Not at once: the first look loads what answering `initialize` must not wait for.
@@ -155,48 +223,58 @@ class Application:
         await self.health.run()
 
 
-def _local_scopes(settings: Settings) -> frozenset[str]:
+def _tracing(settings: Settings) -> Callable[[], None]:
+    """Start sending traces where a collector is named; returns what stops it."""
+    if not settings.otlp_endpoint:
+        return lambda: None
+    try:
+        return start_tracing(__version__)
+    except TracingUnavailableError as error:
+        raise SettingsError(f"OTEL_EXPORTER_OTLP_ENDPOINT: traces cannot be sent: {error}.") from error
+
+
+def _expose_facts(metrics: Metrics, audit: AuditLog) -> None:
+    def refresh() -> None:
+        metrics.build(__version__, COMMIT, python_version(), version("mcp"))
+        metrics.audit_chain(audit.head.sequence)
+
+    metrics.before_scrape("facts", refresh)
+
+
+def _identity(settings: Settings) -> IdentityProvider:
+    return OriginIdentity() if settings.transport == "http" else LocalIdentity(operator_scopes(settings))
+
+
+def operator_scopes(settings: Settings) -> frozenset[str]:
+    """What the operator's flags let a local user do."""
     # Whoever runs the process may use the credentials they configured, if there are any.
     return local_scopes(credentials=True, allow_writes=settings.allow_writes and not settings.read_only)
-
-
-def _open_audit(settings: Settings) -> AuditLog:
-    try:
-        return AuditLog.open(settings.audit_file or None)
-    except OSError as error:
-        raise SettingsError(f"MCP_DOCKERHUB_AUDIT_FILE: the log cannot be opened ({error.strerror}).") from error
-
-
-def _limiter(settings: Settings) -> MemoryLimiter:
-    for name, text in (("RATE_LIMIT", settings.rate_limit), ("RATE_LIMIT_HEAVY", settings.rate_limit_heavy)):
-        try:
-            parse_limits(text)
-        except ValueError as error:
-            raise SettingsError(f"MCP_DOCKERHUB_{name}: {error}") from error
-    return MemoryLimiter(settings.rate_limit, settings.rate_limit_heavy)
 
 
 def _health(
     history: History,
     clients: LazyClients,
-    audit: AuditLog,
+    protection: Protection,
     metrics: Metrics,
     lag: LagSampler,
     catalogue: Catalogue,
 ) -> HealthMonitor:
     thresholds = Thresholds()
+    closed = "redis" in protection.readiness
+    without_redis = Status.UNHEALTHY if closed else Status.DEGRADED
     return HealthMonitor(
         {
             "latency": latency_check(history, _Light(catalogue), thresholds),
             "errors": error_check(history, thresholds),
             "upstreams": upstream_check(clients.circuits, thresholds),
             "quota": quota_check(lambda: metrics.known_quota, thresholds),
-            "audit": state_check(lambda: "records are being lost" if audit.failing else None),
+            "audit": state_check(protection.audit_problem),
+            **({"redis": state_check(protection.redis_problem, failing=without_redis)} if protection.redis else {}),
             "memory": memory_check(sample_process, thresholds),
             "process": process_check(sample_process, thresholds),
             "event_loop": event_loop_check(lag.worst, thresholds),
         },
-        readiness=READINESS,
+        readiness=protection.readiness,
     )
 
 
@@ -211,18 +289,21 @@ class _Light:
         return spec is not None and not spec.operation.heavy
 
 
-def _identification(settings: Settings, clients: "Clients", catalogue: Catalogue) -> Identification:
+def _identification(
+    settings: Settings, clients: "Clients", catalogue: Catalogue, protection: Protection
+) -> Identification:
     registries = clients.registries
     hosts = ["docker.io", *(registry.host for registry in settings.registries)]
     return Identification(
         version=__version__,
-        transport="stdio",
+        transport=settings.transport,
         toolsets=tuple(catalogue.by_toolset()),
         tools=tuple(catalogue.tools),
-        rate_limits=(settings.rate_limit, f"heavy {settings.rate_limit_heavy}"),
+        rate_limits=protection.rules.labels,
         registries={host: registries.choose(host, private=True).kind != "anonymous" for host in hosts},
         features={
             "audit_file": bool(settings.audit_file),
+            "redis": protection.redis is not None,
             "metrics_port": settings.metrics_port is not None,
             "read_only": settings.read_only,
             "writes": settings.allow_writes and not settings.read_only,

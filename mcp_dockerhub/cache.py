@@ -72,6 +72,8 @@ class Fetched(Generic[T]):
     value: T
     size: int
     """Bytes to charge against the budget."""
+    kept_at: datetime | None = None
+    """When the upstream gave it, where that was not now: it comes from what outlives the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,12 +335,12 @@ class Cache:
             if expired is None:
                 raise
             return self._deliver(expired, "stale")
-        return self._keep(flight, fetched.value, max(fetched.size, 0) + ENTRY_OVERHEAD)
+        return self._keep(flight, fetched.value, max(fetched.size, 0) + ENTRY_OVERHEAD, fetched.kept_at)
 
-    def _keep(self, flight: _Flight, value: T, cost: int) -> Cached[T]:
-        entry = _Entry(value, None, cost, self._clock() + self._ttl[flight.key.kind], self._now())
+    def _keep(self, flight: _Flight, value: T, cost: int, kept_at: datetime | None = None) -> Cached[T]:
+        entry = _Entry(value, None, cost, self._clock() + self._ttl[flight.key.kind], kept_at or self._now())
         self._store(flight, entry)
-        return self._deliver(entry, "live")
+        return self._deliver(entry, "cache" if kept_at else "live")
 
     def _keep_refusal(self, flight: _Flight, error: DockerHubError) -> None:
         """A missing thing is remembered briefly; any refusal displaces what was kept before."""

@@ -6,13 +6,11 @@ Exit codes: 0 done; 1 the answer is an error or a check failed; 2 the command or
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from mcp_dockerhub import __version__
+from mcp_dockerhub import __version__, audit_cli
 
 OK: Final = 0
-FAILED: Final = 1
 UNUSABLE: Final = 2
 
 
@@ -34,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=_serve)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="serve MCP over stdio (the default)")
+    serve = commands.add_parser("serve", help="serve MCP over stdio or HTTP (the default command)")
     _add_serve_flags(serve, inherit=True)
     serve.set_defaults(command=_serve)
 
@@ -51,13 +49,28 @@ def _parser() -> argparse.ArgumentParser:
     health = commands.add_parser("healthcheck", help="ask a running server's metrics port whether it is alive")
     health.set_defaults(command=_healthcheck)
 
-    audit = commands.add_parser("audit", help="work with an audit log").add_subparsers(
-        title="audit commands", metavar="COMMAND", required=True
-    )
-    verify = audit.add_parser("verify", help="check the hash chain of an audit log")
-    verify.add_argument("file", type=Path, metavar="FILE")
-    verify.set_defaults(command=_audit_verify)
+    _add_policy_commands(commands)
+    audit_cli.add_commands(commands)
     return parser
+
+
+def _add_policy_commands(commands: Any) -> None:
+    policy = commands.add_parser("policy", help="work with the policy file").add_subparsers(
+        title="policy commands", metavar="COMMAND", required=True
+    )
+    check = policy.add_parser("check", help="say whether a call would be allowed, and by which rule, without making it")
+    check.add_argument("tool", metavar="TOOL")
+    check.add_argument("arguments", metavar="JSON", nargs="?", default="{}", help="arguments as a JSON object")
+    check.add_argument("--as", dest="role", metavar="ROLE", default="", help="a role of the policy file")
+    check.add_argument("--tenant", metavar="TENANT", default="", help="a tenant of the policy file")
+    check.add_argument(
+        "--address",
+        metavar="IP",
+        default="",
+        help="where the call comes from; unknown unless given, which meets every refusing rule",
+    )
+    check.add_argument("--json", action="store_true", help="print the decision as JSON")
+    check.set_defaults(command=_policy_check)
 
 
 def _add_serve_flags(parser: argparse.ArgumentParser, *, inherit: bool = False) -> None:
@@ -69,9 +82,13 @@ def _add_serve_flags(parser: argparse.ArgumentParser, *, inherit: bool = False) 
         ("--exclude-tools", "comma-separated tools never to offer; wins"),
     ):
         parser.add_argument(flag, metavar="NAMES", default=default, help=text)
+    parser.add_argument("--transport", choices=("stdio", "http"), default=default, help="stdio unless given")
+    parser.add_argument("--host", default=default, help="address to listen on (http)")
+    parser.add_argument("--port", type=int, default=default, help="port to listen on (http)")
     for flag, text in (
         ("--read-only", "offer nothing that writes, whatever else is set"),
         ("--allow-writes", "offer tools that write"),
+        ("--lockdown", "leave out free text of publishers that are neither official nor verified"),
     ):
         parser.add_argument(flag, action="store_true", default=default, help=text)
 
@@ -79,31 +96,53 @@ def _add_serve_flags(parser: argparse.ArgumentParser, *, inherit: bool = False) 
 def _with_settings(arguments: argparse.Namespace, run: Callable[[Any], int]) -> int:
     from mcp_dockerhub.settings import SettingsError, load_settings
 
-    names = ("toolsets", "tools", "exclude_tools", "read_only", "allow_writes")
-    overrides = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    names = ("transport", "toolsets", "tools", "exclude_tools", "read_only", "allow_writes", "lockdown")
     try:
-        return run(load_settings(overrides))
+        return run(load_settings(_given(arguments, names)))
     except SettingsError as error:
         sys.stderr.write(f"mcp-dockerhub: cannot use the configuration:\n{error}\n")
         return UNUSABLE
 
 
+def _given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub.serving import serve
 
-    return _with_settings(arguments, serve)
+    return _with_settings(arguments, lambda settings: serve(settings, _given(arguments, ("host", "port"))))
 
 
-def _call(arguments: argparse.Namespace) -> int:
+def _json_object(text: str) -> dict[str, Any] | None:
+    """The arguments of a tool as they were typed; None, with a word on stderr, for anything but a JSON object."""
     import json
 
     try:
-        values = json.loads(arguments.arguments)
+        values = json.loads(text)
     except (ValueError, RecursionError):
         sys.stderr.write("mcp-dockerhub: the arguments are not JSON.\n")
-        return UNUSABLE
+        return None
     if not isinstance(values, dict):
         sys.stderr.write("mcp-dockerhub: the arguments are not a JSON object.\n")
+        return None
+    return values
+
+
+def _policy_check(arguments: argparse.Namespace) -> int:
+    values = _json_object(arguments.arguments)
+    if values is None:
+        return UNUSABLE
+
+    from mcp_dockerhub.policy_check import Asked, check
+
+    asked = Asked(arguments.tool, values, arguments.role, arguments.tenant, arguments.address)
+    return _with_settings(arguments, lambda settings: check(settings, asked, as_json=arguments.json))
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    values = _json_object(arguments.arguments)
+    if values is None:
         return UNUSABLE
 
     from mcp_dockerhub.server import call_once
@@ -123,7 +162,15 @@ def _config(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub.settings import describe
 
     def show(settings: Any) -> int:
-        for name, value in describe(settings):
+        from mcp_dockerhub.protection_settings import load_protection_settings
+        from mcp_dockerhub.scan_settings import ScanSettings
+        from mcp_dockerhub.settings import read
+        from mcp_dockerhub.token_settings import load_token_settings
+        from mcp_dockerhub.web_settings import load_web_settings
+
+        parts = [settings, load_protection_settings(), read(ScanSettings)]
+        parts += [load_web_settings(), load_token_settings()] if settings.transport == "http" else []
+        for name, value in (line for part in parts for line in describe(part)):
             print(f"{name}={value}")
         return OK
 
@@ -134,15 +181,3 @@ def _healthcheck(_: argparse.Namespace) -> int:
     from mcp_dockerhub.healthcheck import check
 
     return check()
-
-
-def _audit_verify(arguments: argparse.Namespace) -> int:
-    from mcp_dockerhub_security.audit import verify
-
-    try:
-        report = verify(arguments.file)
-    except OSError as error:
-        sys.stderr.write(f"mcp-dockerhub: the audit log cannot be read ({error.strerror}).\n")
-        return UNUSABLE
-    print(report.text)
-    return OK if report.intact else FAILED

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mcp_dockerhub.errors import DockerHubError, NotFound
+from mcp_dockerhub.protection_settings import load_protection_settings
 from mcp_dockerhub.reference import DOCKER_HUB, Repository
 from mcp_dockerhub.services import Clients, build_clients
 from mcp_dockerhub.settings import Settings
 from mcp_dockerhub.transport.client import Upstream
 from mcp_dockerhub_security.audit import AuditLog
 from mcp_dockerhub_security.limits import parse_limits
+from mcp_dockerhub_security.redis_link import RedisLink, RedisUnavailableError
 
 Verdict = Literal["ok", "warn", "FAIL"]
 _KNOWN_IMAGE = Repository(DOCKER_HUB, "library/hello-world")
@@ -58,10 +60,19 @@ async def _run(settings: Settings) -> int:
 async def _checks(settings: Settings, clients: Clients) -> AsyncIterator[Check]:
     for check in _local(settings, clients):
         yield check
+    for check in await _redis():
+        yield check
     yield await _tried("Docker Hub API", _hub(clients), f"answers at {settings.hub_url}")
+    allowed = clients.egress.allowed_registries
     for host in (DOCKER_HUB, *(registry.host for registry in settings.registries if registry.host != DOCKER_HUB)):
-        yield await _registry(clients, host)
-    yield await _quota(clients)
+        if allowed is None or host in allowed:
+            yield await _registry(clients, host)
+        else:
+            yield Check(
+                "warn", f"registry {host}", "is not in MCP_DOCKERHUB_ALLOWED_REGISTRIES: no reference may name it"
+            )
+    if allowed is None or DOCKER_HUB in allowed:
+        yield await _quota(clients)
 
 
 def _local(settings: Settings, clients: Clients) -> list[Check]:
@@ -81,6 +92,23 @@ def _local(settings: Settings, clients: Clients) -> list[Check]:
     identity = f"credentials of {hub.username}" if hub.kind != "anonymous" else "none: Docker Hub is read anonymously"
     checks.append(Check("ok", "Docker Hub account", identity))
     return checks
+
+
+async def _redis() -> list[Check]:
+    own = load_protection_settings()
+    if own.redis_url is None:
+        return []
+    link = RedisLink(own.redis_url.get_secret_value(), prefix=own.redis_prefix, timeout=5)
+    try:
+        memory = await link.run(lambda client: client.info("memory"))
+    except RedisUnavailableError as error:
+        return [Check("FAIL", "Redis", f"{error}.")]
+    finally:
+        await link.aclose()
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction" and memory.get("maxmemory"):
+        return [Check("warn", "Redis", f"answers, but forgets limits when it is full: maxmemory-policy is {policy}")]
+    return [Check("ok", "Redis", "answers")]
 
 
 async def _tried(name: str, attempt: Awaitable[Any], works: str) -> Check:

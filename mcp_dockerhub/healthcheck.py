@@ -34,4 +34,5 @@ def _status(host: str, port: int) -> int:
     with socket.create_connection((host, port), TIMEOUT) as connection:
         connection.settimeout(TIMEOUT)
         connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        return int(connection.recv(64).split(b" ", 2)[1])
+        _, _, answer = connection.recv(64).partition(b" ")
+        return int(answer[:3])

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from mcp_dockerhub import render
-from mcp_dockerhub_security.sanitize import OutputModel, Prose
+from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Remark
+from mcp_dockerhub_security.untrusted import may_quote
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -14,6 +15,8 @@ Source = Literal["live", "cache", "stale"]
 
 _WORST_FIRST: Final[tuple[Source, ...]] = ("stale", "cache", "live")
 MAX_WARNINGS: Final = 20
+QUOTED: Final = "The registry says: "
+"""How a warning begins that a registry sent: somebody else's words, shown as such."""
 _NOTES: Final = 5
 
 
@@ -22,7 +25,19 @@ class Result(OutputModel):
 
     source: Source = "live"
     fetched_at: datetime | None = None
-    warnings: list[Prose] = []  # noqa: RUF012 -- pydantic copies defaults
+    warnings: list[Remark] = []  # noqa: RUF012 -- pydantic copies defaults
+    untrusted: list[Identifier] | None = None
+    """Fields whose text others wrote, as far as they hold any; the server fills it in."""
+
+    @classmethod
+    def schema_for_client(cls) -> dict[str, Any]:
+        """The JSON schema of the serialised answer; ``untrusted`` is in it only where others' text can be."""
+        schema = super().schema_for_client()
+        properties = dict(schema["properties"])
+        del properties["untrusted"]
+        if may_quote(cls):
+            properties["untrusted"] = {"type": "array"}
+        return {**schema, "properties": properties}
 
     def render(self) -> str:
         """The answer as a person reads it in seconds."""
@@ -32,6 +47,8 @@ class Result(OutputModel):
         """``lines`` followed by what the answer says about itself."""
         notes = [f"! {render.clip(warning, 200)}" for warning in self.warnings]
         notes = render.head(notes, _NOTES, "warning")
+        if self.untrusted:
+            notes.append(f"~ written by others: {', '.join(self.untrusted)}")
         if self.source == "stale":
             notes.append(f"! The upstream could not be asked; this is from {render.time(self.fetched_at)}.")
         return "\n".join([*lines, *notes])
@@ -81,8 +98,8 @@ class Provenance:
 
     @property
     def warnings(self) -> list[str]:
-        """In the order they were added, at most ``MAX_WARNINGS``."""
-        return list(self._warnings)[:MAX_WARNINGS]
+        """At most ``MAX_WARNINGS``: our own as they were added, then what registries say, which displaces none."""
+        return sorted(self._warnings, key=lambda warning: warning.startswith(QUOTED))[:MAX_WARNINGS]
 
 
 def worst(*sources: Source) -> Source:

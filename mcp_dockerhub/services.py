@@ -1,7 +1,9 @@
 """From settings to working clients, once per process."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +15,22 @@ from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.registry.client import RegistryClient
 from mcp_dockerhub.registry.config import WELL_KNOWN_HOSTS, Registries, RegistryConfig, settings_credential
 from mcp_dockerhub.registry.credentials import DockerConfig, docker_config_path, load_docker_config
+from mcp_dockerhub.scan_settings import ScanSettings
 from mcp_dockerhub.settings import CALL_TIMEOUT, RegistrySetting, Settings
+from mcp_dockerhub.store import Store, StoreUnusable
+from mcp_dockerhub.supply_chain.catalogue.cataloguer import CatalogueLimits, LayerReader
+from mcp_dockerhub.supply_chain.catalogue.process import WorkerLimits
+from mcp_dockerhub.supply_chain.external import ExternalTool
+from mcp_dockerhub.supply_chain.scanning import Scanning
+from mcp_dockerhub.tenancy import Shared, TenantClients, tenant_hosts, tenant_origins
 from mcp_dockerhub.transport.client import ANONYMOUS_CREDENTIAL, Credential
 from mcp_dockerhub.transport.deadline import own_deadline, remaining
 from mcp_dockerhub.transport.observer import NULL_OBSERVER, UpstreamObserver
 from mcp_dockerhub.transport.options import StackOptions
 from mcp_dockerhub.transport.stack import HttpStack
+from mcp_dockerhub_monitoring.tracing import span
 from mcp_dockerhub_security.egress import EgressPolicy
+from mcp_dockerhub_security.tenants import Tenant
 
 USER_AGENT: Final = f"mcp-dockerhub/{__version__}"
 
@@ -36,6 +47,17 @@ class Clients:
     hub_credential: Credential
     warnings: tuple[str, ...]
     """What of the configuration could not be used."""
+    tenants: Mapping[str, TenantClients] = field(default_factory=dict)
+    """What belongs to each tenant that the policy names; everybody else uses the fields above."""
+    store: Store | None = None
+    """What outlives the process; None where nothing does."""
+    scanning: Scanning | None = None
+    """Reads layers; always there when built by ``build_clients``."""
+
+    def sources_of(self, tenant: str) -> Sources:
+        """The clients of one tenant."""
+        own = self.tenants.get(tenant)
+        return own.sources if own else self.sources
 
     async def aclose(self) -> None:
         """Stop every fetch under way and close all connections."""
@@ -71,6 +93,8 @@ def registry_config(setting: RegistrySetting) -> RegistryConfig:
 def build_clients(
     settings: Settings,
     *,
+    tenants: Mapping[str, Tenant] | None = None,
+    scan: ScanSettings | None = None,
     upstream_observer: UpstreamObserver = NULL_OBSERVER,
     cache_observer: CacheObserver = NOBODY_WATCHES,
 ) -> Clients:
@@ -83,21 +107,52 @@ def build_clients(
         hub_credential=credential,
         auths=docker.credentials,
     )
-    http = HttpStack(_stack_options(settings), observer=upstream_observer)
+    http = HttpStack(_with_tenants(stack_options(settings), tenants or {}), observer=upstream_observer)
     cache = Cache(
         max_bytes=settings.cache_max_bytes,
         ttl=_ttl(settings.cache_ttl),
-        task_context=lambda: own_deadline(CALL_TIMEOUT),
+        task_context=_shared_fetch,
         remaining=remaining,
         observer=cache_observer,
     )
-    sources = Sources(RegistryClient(http, cache, registries), HubClient(http, cache, settings.hub_url, credential))
-    warnings = (*settings.warnings, *docker.warnings)
+    scan = scan or ScanSettings()
+    store, problems = open_store(scan)
+    registry = RegistryClient(http, cache, registries, store)
+    sources = Sources(registry, HubClient(http, cache, settings.hub_url, credential))
+    warnings = (*settings.warnings, *docker.warnings, *problems)
     egress = EgressPolicy(allowed_registries(settings), settings.configured_origins)
-    return Clients(http, cache, registries, sources, egress, credential, warnings)
+    shared = Shared(http, cache, settings.hub_url, registries, egress, store)
+    own = {name: TenantClients.build(tenant, shared) for name, tenant in (tenants or {}).items()}
+    return Clients(
+        http, cache, registries, sources, egress, credential, warnings, own, store, scanning(scan, cache, store)
+    )
 
 
-def _stack_options(settings: Settings) -> StackOptions:
+def open_store(scan: ScanSettings) -> tuple[Store | None, tuple[str, ...]]:
+    """The store, and why there is none where one is wanted: the server works without it."""
+    if scan.cache_dir is None:
+        return None, ()
+    try:
+        return Store(scan.cache_dir, scan.cache_dir_max_bytes), ()
+    except StoreUnusable as problem:
+        return None, (f"MCP_DOCKERHUB_CACHE_DIR is not used: {problem}.",)
+
+
+def scanning(scan: ScanSettings, cache: Cache, store: Store | None) -> Scanning:
+    """Who reads images, within what bounds."""
+    limits = CatalogueLimits(
+        seconds=scan.scan_timeout,
+        image_bytes=scan.scan_max_bytes,
+        worker=WorkerLimits(seconds=math.ceil(scan.scan_timeout)),
+    )
+    tool = None
+    if scan.scanner in ("syft", "trivy"):
+        tool = ExternalTool(scan.scanner, scan.trivy_server, scan.scan_timeout)
+    return Scanning(cache, LayerReader(cache, store, limits), tool, enabled=scan.scanner != "none")
+
+
+def stack_options(settings: Settings) -> StackOptions:
+    """How requests to registries and Hubs are made."""
     return StackOptions(
         user_agent=USER_AGENT,
         call_timeout=CALL_TIMEOUT,
@@ -105,7 +160,25 @@ def _stack_options(settings: Settings) -> StackOptions:
         allowed_registries=allowed_registries(settings),
         proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
         ca_file=settings.ca_file,
+        propagate_trace=settings.trace_upstreams,
     )
+
+
+def _with_tenants(options: StackOptions, tenants: Mapping[str, Tenant]) -> StackOptions:
+    """The stack serves all tenants; which of them may name which registry is the policy's to say."""
+    allowed = options.allowed_registries
+    return replace(
+        options,
+        configured_origins=options.configured_origins | tenant_origins(tenants),
+        allowed_registries=None if allowed is None else allowed | tenant_hosts(tenants),
+    )
+
+
+@contextmanager
+def _shared_fetch() -> Iterator[None]:
+    """Around a fetch that several calls may wait for: its own time, and a span in the trace of the first."""
+    with own_deadline(CALL_TIMEOUT), span("cache fetch"):
+        yield
 
 
 def _ttl(seconds: Mapping[str, float]) -> dict[Kind, float]:

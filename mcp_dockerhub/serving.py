@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import anyio
@@ -13,11 +13,12 @@ from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_dockerhub.application import Application
+from mcp_dockerhub.probes import monitoring_endpoint
 from mcp_dockerhub.server import DockerHubServer
-from mcp_dockerhub.settings import Settings, SettingsError
+from mcp_dockerhub.settings import Settings
 from mcp_dockerhub.stdio import StandardStreams, standard_streams
-from mcp_dockerhub_monitoring.endpoint import MonitoringEndpoint, standard_routes
 from mcp_dockerhub_monitoring.logs import configure_logging
+from mcp_dockerhub_monitoring.tracing import trace_fields
 
 if TYPE_CHECKING:
     from mcp.shared._stream_protocols import ReadStream, WriteStream
@@ -26,9 +27,16 @@ GRACE: Final = 0.5
 """Seconds that calls under way get after the input has ended, and a session after a signal."""
 
 
-def serve(settings: Settings) -> int:
-    """Serve MCP over stdio until the client closes stdin or a signal ends the process; returns the exit code."""
-    configure_logging(settings.log_level, settings.log_format)
+def serve(settings: Settings, web: Mapping[str, Any] | None = None) -> int:
+    """Serve MCP until a signal ends the process, or over stdio the client closes stdin; returns the exit code.
+
+    ``web`` holds the flags that only HTTP has.
+    """
+    if settings.transport == "http":
+        from mcp_dockerhub.web.serve import serve_http
+
+        return serve_http(settings, web)
+    configure_logging(settings.log_level, settings.log_format, context=trace_fields)
     application = Application.build(settings)
     for warning in settings.warnings:
         sys.stderr.write(f"mcp-dockerhub: {warning}\n")
@@ -42,39 +50,46 @@ async def _serve(application: Application) -> None:
         if application.settings.metrics_port is not None:
             await stack.enter_async_context(monitoring_endpoint(application))
         streams = await stack.enter_async_context(standard_streams())
-        session = asyncio.create_task(_session(DockerHubServer(application), streams))
-        stopped = _stop_on_signals(session, streams)
-        try:
-            await session
-        except (Exception, asyncio.CancelledError):
-            # A session that is cut off may fail on its way out; only an unasked-for failure is one.
-            if not stopped.is_set():
-                raise
+        await _until_ended(DockerHubServer(application), streams)
 
 
-def _stop_on_signals(session: "asyncio.Task[None]", streams: StandardStreams) -> asyncio.Event:
-    """End the input on SIGTERM or SIGINT, as if the client had closed it; cancel what has not ended soon."""
-    stopped = asyncio.Event()
+async def _until_ended(server: DockerHubServer, streams: StandardStreams) -> None:
+    """Run the session. SIGTERM and SIGINT end the input, as if the client had; what has not ended soon is cancelled."""
     loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def cut_off() -> None:
+        stopped.set()
+        session.cancel()
+
+    def end_soon() -> None:
+        # A client that closed its input and reads no more would keep the last answers, and the process, waiting.
+        loop.call_later(2 * GRACE, cut_off)
 
     def stop() -> None:
         stopped.set()
         streams.end_input()
-        loop.call_later(2 * GRACE, session.cancel)
+        end_soon()
 
+    session = asyncio.create_task(_session(server, streams, end_soon))
     for number in (signal.SIGTERM, signal.SIGINT):
         # Windows has no such handlers; there the process simply ends.
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, stop)
-    return stopped
+    try:
+        await session
+    except (Exception, asyncio.CancelledError):
+        # A session that is cut off may fail on its way out; only an unasked-for failure is one.
+        if not stopped.is_set():
+            raise
 
 
-async def _session(server: DockerHubServer, streams: StandardStreams) -> None:
+async def _session(server: DockerHubServer, streams: StandardStreams, ended: Callable[[], None]) -> None:
     # The SDK asks for files but only iterates, writes and flushes.
     channel = stdio_server(cast("Any", streams.incoming), cast("Any", streams.outgoing))
     async with channel as (incoming, outgoing):
         unanswered = _Unanswered()
-        await server.run_on(_Incoming(incoming, outgoing, unanswered), _Outgoing(outgoing, unanswered))
+        await server.run_on(_Incoming(incoming, outgoing, unanswered, ended), _Outgoing(outgoing, unanswered))
 
 
 class _Unanswered:
@@ -141,11 +156,13 @@ class _Incoming(_Stream):
         incoming: "ReadStream[SessionMessage | Exception]",
         outgoing: "WriteStream[SessionMessage]",
         unanswered: _Unanswered,
+        ended: Callable[[], None],
     ) -> None:
         super().__init__(incoming)
         self._incoming = incoming
         self._outgoing = outgoing
         self._unanswered = unanswered
+        self._ended = ended
 
     async def receive(self) -> SessionMessage | Exception:
         try:
@@ -153,6 +170,7 @@ class _Incoming(_Stream):
                 error = ErrorData(code=PARSE_ERROR, message="The line is not a JSON-RPC 2.0 message.")
                 await self._outgoing.send(SessionMessage(JSONRPCError(jsonrpc="2.0", id=None, error=error)))
         except anyio.EndOfStream:
+            self._ended()
             with anyio.move_on_after(GRACE):
                 await self._unanswered.wait()
             raise
@@ -167,24 +185,3 @@ class _Incoming(_Stream):
             return await self.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-
-
-@asynccontextmanager
-async def monitoring_endpoint(application: Application) -> AsyncIterator[None]:
-    """``/metrics``, ``/healthz`` and ``/readyz`` on a port of their own while the body runs.
-
-    Raises:
-        SettingsError: the address cannot be listened on.
-    """
-    settings = application.settings
-    routes = standard_routes(application.metrics, application.health)
-    endpoint = MonitoringEndpoint(routes, host=settings.metrics_host, port=settings.metrics_port or 0)
-    try:
-        await endpoint.start()
-    except OSError as error:
-        reason = error.strerror or "no such address"
-        raise SettingsError(f"MCP_DOCKERHUB_METRICS_PORT: the address cannot be listened on ({reason}).") from error
-    try:
-        yield
-    finally:
-        await endpoint.aclose()

@@ -4,23 +4,13 @@ Every setting is documented in ``docs/configuration.md``, which is generated fro
 be given as ``NAME`` or, better, as ``NAME_FILE`` holding the path of a file with the value.
 """
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,74 +19,60 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-TOOLSETS: Final = ("images", "server")
+from mcp_dockerhub.registry_settings import (
+    MAX_FILE,
+    PREFIX,
+    RegistrySetting,
+    SettingsError,
+    origin,
+    parse_registries,
+    read_text,
+)
+
+__all__ = [
+    "CALL_TIMEOUT",
+    "MAX_FILE",
+    "PREFIX",
+    "TOOLSETS",
+    "Environment",
+    "Names",
+    "RegistrySetting",
+    "Settings",
+    "SettingsError",
+    "describe",
+    "load_settings",
+    "read",
+    "setting",
+    "split_names",
+]
+
+TOOLSETS: Final = ("images", "supply_chain", "server")
 CALL_TIMEOUT: Final = 60.0
 """Seconds a whole call may take, everything included."""
-MAX_FILE: Final = 1024 * 1024
-PREFIX: Final = "MCP_DOCKERHUB_"
 CACHE_KINDS: Final = frozenset({"search", "repository", "tags", "tag_digest", "dockerfile", "vulnerabilities"})
-SECRETS: Final = ("DOCKERHUB_TOKEN", "DOCKERHUB_PASSWORD", f"{PREFIX}REGISTRIES")
+SECRETS: Final = (
+    "DOCKERHUB_TOKEN",
+    "DOCKERHUB_PASSWORD",
+    f"{PREFIX}REGISTRIES",
+    f"{PREFIX}STATE_KEYS",
+    f"{PREFIX}INTROSPECTION_CLIENT_SECRET",
+    f"{PREFIX}REDIS_URL",
+    f"{PREFIX}AUDIT_KEY",
+)
 NO_USERNAME: Final = (
     "DOCKERHUB_TOKEN is set without DOCKERHUB_USERNAME: it cannot be exchanged, so Docker Hub is read anonymously."
 )
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class SettingsError(Exception):
-    """The configuration cannot be used; the message names each setting and what is wrong, never a value."""
-
-
-class RegistrySetting(BaseModel):
-    """One further registry: how to reach it and who we are there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str
-    """As references name it, with a port where it has one."""
-    url: str = ""
-    """Origin to fetch from; ``https://HOST`` unless given. The only way to allow plain http or a private address."""
-    username: str = ""
-    password: SecretStr | None = None
-    token: SecretStr | None = None
-    """A ready bearer token, sent as it is."""
-
-    @field_validator("host")
-    @classmethod
-    def _host(cls, value: str) -> str:
-        parts = urlsplit(f"//{value}")
-        if not parts.hostname or parts.path or parts.username or value != parts.netloc:
-            raise ValueError("must be a host name with an optional port")
-        return value.lower()
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return _origin(value) if value else value
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> Self:
-        if self.token is not None and self.password is not None:
-            raise ValueError("give a password or a token, not both")
-        if self.password is not None and not self.username:
-            raise ValueError("a password needs a username")
-        return self
-
-    @property
-    def base_url(self) -> str:
-        return self.url or f"https://{self.host}"
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must not carry credentials, a query or a fragment")
-    return value.rstrip("/")
-
-
-def _setting(name: str, default: Any, description: str) -> Any:
+def setting(name: str, default: Any, description: str) -> Any:
+    """A field read from the environment variable ``name``; the description is part of the documentation."""
     return Field(default=default, validation_alias=name, description=description)
+
+
+def split_names(value: Any) -> Any:
+    """A comma-separated list in text as a tuple; anything else unchanged."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -106,65 +82,85 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", case_sensitive=True, populate_by_name=True, hide_input_in_errors=True
     )
 
-    dockerhub_username: str = _setting(
+    transport: Literal["stdio", "http"] = setting(
+        f"{PREFIX}TRANSPORT", "stdio", "`stdio` for one client, `http` for a team."
+    )
+    dockerhub_username: str = setting(
         "DOCKERHUB_USERNAME",
         "",
         "Docker Hub user name, or the organisation's name for an organisation access token.",
     )
-    dockerhub_token: SecretStr | None = _setting(
+    dockerhub_token: SecretStr | None = setting(
         "DOCKERHUB_TOKEN",
         None,
         "Personal or organisation access token. Without a user name it cannot be used.",
     )
-    dockerhub_password: SecretStr | None = _setting(
+    dockerhub_password: SecretStr | None = setting(
         "DOCKERHUB_PASSWORD", None, "Password, where no token is at hand; a token is better."
     )
-    docker_config: Path | None = _setting(
+    docker_config: Path | None = setting(
         "DOCKER_CONFIG",
         None,
         "Directory of docker's `config.json`, whose `auths` are honoured. Default: `~/.docker`.",
     )
-    hub_url: str = _setting(f"{PREFIX}HUB_URL", "https://hub.docker.com", "Base URL of the Docker Hub API.")
-    registry_url: str = _setting(
+    hub_url: str = setting(f"{PREFIX}HUB_URL", "https://hub.docker.com", "Base URL of the Docker Hub API.")
+    registry_url: str = setting(
         f"{PREFIX}REGISTRY_URL",
         "https://registry-1.docker.io",
         "Where `docker.io/…` is fetched from: Docker Hub's registry, a mirror or a registry on loopback.",
     )
-    registries: Annotated[tuple[RegistrySetting, ...], NoDecode] = _setting(
+    registries: Annotated[tuple[RegistrySetting, ...], NoDecode] = setting(
         f"{PREFIX}REGISTRIES",
         (),
         "Further registries, as JSON or as the path of a JSON or TOML file (TOML: `[[registries]]` tables): "
         '`[{"host": "registry.example.com", "url": "https://…", "username": "…", "password": "…", "token": "…"}]`.',
     )
-    allowed_registries: Names = _setting(
+    allowed_registries: Names = setting(
         f"{PREFIX}ALLOWED_REGISTRIES",
         (),
         "Comma-separated hosts that a reference may name. Default: the well-known public registries "
         "and those that are configured.",
     )
-    https_proxy: SecretStr | None = _setting(
+    https_proxy: SecretStr | None = setting(
         "HTTPS_PROXY", None, "Forward proxy for all requests. The proxy then resolves names."
     )
-    ca_file: Path | None = _setting("SSL_CERT_FILE", None, "Certificates to trust instead of the system's, as PEM.")
-    toolsets: Names = _setting(
+    ca_file: Path | None = setting("SSL_CERT_FILE", None, "Certificates to trust instead of the system's, as PEM.")
+    sigstore_trusted_root: Path | None = setting(
+        f"{PREFIX}SIGSTORE_TRUSTED_ROOT",
+        None,
+        "Sigstore `trusted_root.json` to verify keyless signatures by. Default: the one of the `sigstore` extra.",
+    )
+    toolsets: Names = setting(
         f"{PREFIX}TOOLSETS", TOOLSETS, f"Comma-separated toolsets to offer, of {', '.join(TOOLSETS)}."
     )
-    tools: Names = _setting(f"{PREFIX}TOOLS", (), "Comma-separated tools to offer in addition to the toolsets'.")
-    exclude_tools: Names = _setting(f"{PREFIX}EXCLUDE_TOOLS", (), "Comma-separated tools never to offer; wins.")
-    read_only: bool = _setting(f"{PREFIX}READ_ONLY", False, "Offer nothing that writes, whatever else is set.")
-    allow_writes: bool = _setting(f"{PREFIX}ALLOW_WRITES", False, "Offer tools that write.")
-    rate_limit: str = _setting(
+    tools: Names = setting(f"{PREFIX}TOOLS", (), "Comma-separated tools to offer in addition to the toolsets'.")
+    exclude_tools: Names = setting(f"{PREFIX}EXCLUDE_TOOLS", (), "Comma-separated tools never to offer; wins.")
+    read_only: bool = setting(f"{PREFIX}READ_ONLY", False, "Offer nothing that writes, whatever else is set.")
+    allow_writes: bool = setting(f"{PREFIX}ALLOW_WRITES", False, "Offer tools that write.")
+    rate_limit: str = setting(
         f"{PREFIX}RATE_LIMIT",
         "10/second;60/minute;1000/hour",
         "Calls each principal may make; all windows hold.",
     )
-    rate_limit_heavy: str = _setting(
+    rate_limit_heavy: str = setting(
         f"{PREFIX}RATE_LIMIT_HEAVY", "100/hour", "The same for scans, builds and writes, on top."
     )
-    audit_file: str = _setting(
+    audit_file: str = setting(
         f"{PREFIX}AUDIT_FILE",
         "",
         "Path of the audit log (JSON Lines, hash-chained); `-` is stderr. Default: none kept.",
+    )
+    policy_file: Path | None = setting(
+        f"{PREFIX}POLICY_FILE", None, "TOML file that says who may use which tools on which images."
+    )
+    state_keys: SecretStr | None = setting(
+        f"{PREFIX}STATE_KEYS",
+        None,
+        "Keys that seal what clients hand back with a human's consent: comma-separated, each at least 32 characters, "
+        "the first in use, all accepted. Replicas need the same. Default: a key of this process.",
+    )
+    lockdown: bool = setting(
+        f"{PREFIX}LOCKDOWN", False, "Leave out free text of publishers that are neither official nor verified."
     )
     cache_max_bytes: int = Field(
         default=64 * 1024 * 1024,
@@ -172,7 +168,7 @@ class Settings(BaseSettings):
         validation_alias=f"{PREFIX}CACHE_MAX_BYTES",
         description="Memory budget of the cache, in bytes.",
     )
-    cache_ttl: Annotated[dict[str, float], NoDecode] = _setting(
+    cache_ttl: Annotated[dict[str, float], NoDecode] = setting(
         f"{PREFIX}CACHE_TTL",
         {},
         f"Times to live in seconds by kind, such as `tags=600,search=60`. Kinds: {', '.join(sorted(CACHE_KINDS))}.",
@@ -184,13 +180,21 @@ class Settings(BaseSettings):
         validation_alias=f"{PREFIX}METRICS_PORT",
         description="Port for `/metrics`, `/healthz` and `/readyz`; none unless given, 0 for any free one.",
     )
-    metrics_host: str = _setting(
+    metrics_host: str = setting(
         f"{PREFIX}METRICS_HOST", "127.0.0.1", "Address that port listens on. It is not authenticated."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
         f"{PREFIX}LOG_LEVEL", "info", "Least severe record written to stderr."
     )
-    log_format: Literal["json", "console"] = _setting(f"{PREFIX}LOG_FORMAT", "json", "Form of log records.")
+    log_format: Literal["json", "console"] = setting(f"{PREFIX}LOG_FORMAT", "json", "Form of log records.")
+    otlp_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "OTLP collector (HTTP) that traces are sent to. Needs the `otel` extra; its other `OTEL_*` variables hold too.",
+    )
+    trace_upstreams: bool = setting(
+        f"{PREFIX}TRACE_UPSTREAMS", False, "Tell upstreams the trace context of the call a request belongs to."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -202,12 +206,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment; no dotenv file is ever read."""
-        return (init_settings, _EnvironmentWithFiles(settings_cls))
+        return (init_settings, Environment(settings_cls))
 
     @field_validator("toolsets", "tools", "exclude_tools", "allowed_registries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return split_names(value)
 
     @field_validator("toolsets")
     @classmethod
@@ -225,12 +229,12 @@ class Settings(BaseSettings):
     @field_validator("hub_url", "registry_url")
     @classmethod
     def _urls(cls, value: str) -> str:
-        return _origin(value)
+        return origin(value)
 
     @field_validator("registries", mode="before")
     @classmethod
     def _load_registries(cls, value: object) -> object:
-        return _parse_registries(value) if isinstance(value, str) else value
+        return parse_registries(value) if isinstance(value, str) else value
 
     @field_validator("registries")
     @classmethod
@@ -283,7 +287,7 @@ class Settings(BaseSettings):
         return frozenset(f"{parts.scheme}://{parts.netloc}".lower() for parts in map(urlsplit, urls))
 
 
-class _EnvironmentWithFiles(EnvSettingsSource):
+class Environment(EnvSettingsSource):
     """The environment, where ``NAME_FILE`` names a file that holds the value of a secret."""
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
@@ -295,40 +299,9 @@ class _EnvironmentWithFiles(EnvSettingsSource):
                 continue
             if os.environ.get(name):
                 raise SettingsError(f"{name} and {name}_FILE are both set; give one of them.")
-            files[name] = _read_text(Path(path), f"{name}_FILE").strip()
+            files[name] = read_text(Path(path), f"{name}_FILE").strip()
         # An empty variable means "not set": compose files and client forms pass such.
         self.env_vars = {name: value for name, value in {**self.env_vars, **files}.items() if value}
-
-
-def _read_text(path: Path, name: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            raise SettingsError(f"{name}: the file is larger than {MAX_FILE} bytes.")
-        return content.decode()
-    except OSError as error:
-        raise SettingsError(f"{name}: the file cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{name}: the file is not UTF-8 text.") from error
-
-
-def _parse_registries(text: str) -> object:
-    name = f"{PREFIX}REGISTRIES"
-    if not text.lstrip().startswith(("[", "{")):
-        path = Path(text)
-        text = _read_text(path, name)
-        if path.suffix == ".toml":
-            return _decode(tomllib.loads, text, name).get("registries", ())
-    value = _decode(json.loads, text, name)
-    return value.get("registries", ()) if isinstance(value, dict) else value
-
-
-def _decode(loads: Any, text: str, name: str) -> Any:
-    try:
-        return loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{name}: neither JSON nor the path of a JSON or TOML file.") from error
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -337,23 +310,31 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         SettingsError: naming every setting that cannot be used, without its value.
     """
+    return read(Settings, overrides)
+
+
+_S = TypeVar("_S", bound=BaseSettings)
+
+
+def read(kind: type[_S], overrides: Mapping[str, Any] | None = None) -> _S:
+    """``load_settings`` for settings of any kind."""
     try:
-        return Settings(**(overrides or {}))
+        return kind(**(overrides or {}))
     except ValidationError as error:
         problems = sorted(
-            {f"{_name_of(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_input=False)}
+            {f"{_name_of(kind, detail['loc'])}: {detail['msg']}" for detail in error.errors(include_input=False)}
         )
         raise SettingsError("\n".join(problems)) from None
 
 
-def _name_of(location: tuple[int | str, ...]) -> str:
+def _name_of(kind: type[BaseSettings], location: tuple[int | str, ...]) -> str:
     first = str(location[0]) if location else "settings"
-    field = Settings.model_fields.get(first)
+    field = kind.model_fields.get(first)
     name = str(field.validation_alias) if field else first
     return ".".join([name, *map(str, location[1:])])
 
 
-def describe(settings: Settings) -> list[tuple[str, str]]:
+def describe(settings: BaseSettings) -> list[tuple[str, str]]:
     """The effective configuration as (environment name, value), secrets masked."""
     return [
         (str(field.validation_alias), _shown(getattr(settings, name)))
@@ -374,3 +355,8 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={item:g}" for key, item in value.items()) or "(defaults)"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def environment_value(name: str) -> str | None:
+    """A variable that a policy file names as the place of a secret; everything else is a setting."""
+    return os.environ.get(name)

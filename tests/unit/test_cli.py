@@ -10,6 +10,7 @@ from mcp_dockerhub import __version__
 from mcp_dockerhub.cli import main
 from mcp_dockerhub.settings import Settings
 from tests.upstreams.faults import unused_port
+from tests.upstreams.registry import InMemoryRegistry
 from tests.upstreams.seeded import Upstreams, running_upstreams
 
 
@@ -114,6 +115,35 @@ def test_doctor_tries_everything_that_is_configured(
     for part in ("audit log", "Docker Hub account", "Docker Hub API", "registry docker.io", "pull quota"):
         assert part in printed
     assert "FAIL" not in printed
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_doctor_does_not_hold_a_registry_against_an_operator_who_left_it_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_ALLOWED_REGISTRIES", "ghcr.io")
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "warn  registry docker.io: is not in MCP_DOCKERHUB_ALLOWED_REGISTRIES" in printed
+    assert "pull quota" not in printed
+
+
+def test_doctor_tells_a_registry_that_wants_credentials_from_one_that_refuses_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with InMemoryRegistry(auth="basic") as registry:
+        for name in ("HUB_URL", "REGISTRY_URL"):
+            monkeypatch.setenv(f"MCP_DOCKERHUB_{name}", registry.url)
+        for username, said in (("", "wants credentials"), ("mallory", "refused the credentials")):
+            one = {"host": registry.host, "url": registry.url}
+            account = {"username": username, "password": "hunter2"} if username else {}
+            monkeypatch.setenv("MCP_DOCKERHUB_REGISTRIES", json.dumps([one | account]))
+            main(["doctor"])
+            printed = capsys.readouterr().out
+            (line,) = (line for line in printed.splitlines() if f"registry {registry.host}:" in line)
+            assert line.startswith("FAIL" if username else "warn")
+            assert said in line
+            assert "hunter2" not in printed
 
 
 def test_doctor_says_what_does_not_work_and_fails(

@@ -21,7 +21,7 @@ def test_everything_has_a_usable_default() -> None:
     settings = load_settings()
     assert settings.hub_url == "https://hub.docker.com"
     assert settings.registry_url == "https://registry-1.docker.io"
-    assert settings.toolsets == ("images", "server")
+    assert settings.toolsets == ("images", "supply_chain", "server")
     assert settings.hub_secret is None
 
 

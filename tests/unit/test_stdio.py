@@ -1,6 +1,8 @@
 """Lines of a pipe: whole, bounded, and ending when told."""
 
 import asyncio
+import subprocess
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,27 @@ def test_ending_the_input_ends_the_iteration() -> None:
         return seen
 
     assert asyncio.run(scenario()) == ["one"]
+
+
+STRAY = """
+import asyncio, os
+from mcp_dockerhub.stdio import standard_streams
+
+async def main():
+    async with standard_streams() as streams:
+        print("stray print", flush=True)
+        os.write(1, b"stray write\\n")
+        await streams.outgoing.write("message\\n")
+        await streams.outgoing.flush()
+
+asyncio.run(main())
+print("after")
+"""
+
+
+def test_nothing_but_messages_appears_on_stdout_while_the_channel_is_open() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STRAY], stdin=subprocess.PIPE, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.splitlines() == ["message", "after"]
+    assert {"stray print", "stray write"} <= set(done.stderr.splitlines())

@@ -54,6 +54,7 @@ class AppClient:
         headers: Mapping[str, str] | None = None,
         scope: str = "",
         limit: int = DEFAULT_BODY_LIMIT,
+        seconds: float | None = None,
     ) -> AsyncIterator[StreamedResponse]:
         answer = await self.request(upstream, "GET", path, headers=headers, scope=scope, limit=limit)
 

@@ -12,7 +12,7 @@ from mcp_dockerhub_security.grant import Target
 from mcp_dockerhub_security.guard import Guard, ParsedCall, Request
 from mcp_dockerhub_security.identity import LocalIdentity, local_scopes
 from mcp_dockerhub_security.levels import Level, Operation
-from mcp_dockerhub_security.limits import MemoryLimiter
+from mcp_dockerhub_security.limits import LimitRules, MemoryLimiter
 from mcp_dockerhub_security.policy import Policy
 from mcp_dockerhub_security.recorder import Recorder
 from mcp_dockerhub_security.refusals import policy_denied
@@ -128,7 +128,7 @@ def make_guard(
     """A Guard over fakes at its edges, real parts inside."""
     clock, observer = Clock(), Counting()
     log = log or AuditLog(instance="test")
-    limiter = MemoryLimiter(calls, heavy, clock=clock)
+    limiter = MemoryLimiter(LimitRules(calls, heavy), clock=clock)
     guard = Guard(
         LocalIdentity(local_scopes(credentials=bool(credentials), allow_writes=allow_writes), "ada"),
         limiter,

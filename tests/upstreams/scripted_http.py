@@ -59,6 +59,7 @@ class ScriptedHttp:
         headers: Mapping[str, str] | None = None,
         scope: str = "",
         limit: int = DEFAULT_BODY_LIMIT,
+        seconds: float | None = None,
     ) -> AbstractAsyncContextManager[StreamedResponse]:
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.lines import LineClient
+from tests.upstreams.golden_images import load_golden
 from tests.upstreams.seeded import Upstreams, running_upstreams
 
 UNLIMITED = {"MCP_DOCKERHUB_RATE_LIMIT": "100000/second", "MCP_DOCKERHUB_RATE_LIMIT_HEAVY": "100000/second"}
@@ -15,6 +16,7 @@ UNLIMITED = {"MCP_DOCKERHUB_RATE_LIMIT": "100000/second", "MCP_DOCKERHUB_RATE_LI
 @pytest.fixture(scope="session")
 def upstreams() -> Iterator[Upstreams]:
     with running_upstreams() as running:
+        load_golden(running.registry, "attested")
         yield running
 
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mcp_dockerhub_security.audit import verify
+from mcp_dockerhub_security.audit_verify import verify
 from tests.clients.lines import COMMAND, DEADLINE, LineClient
+from tests.upstreams.registry import InMemoryRegistry
 
 PROMPT = 1.0
 """Seconds in which an idle server ends."""
@@ -59,6 +61,63 @@ def test_a_signal_ends_the_process_while_a_call_waits_for_its_upstream(
         assert time.monotonic() - started < PROMPT * 2
     report = verify(Path(environment["MCP_DOCKERHUB_AUDIT_FILE"]))
     assert report.intact
+
+
+def test_a_call_under_way_when_the_input_ends_is_still_answered(environment: dict[str, str]) -> None:
+    with InMemoryRegistry() as registry:
+        registry.add_image("library/nginx", "latest")
+        with LineClient({**environment, "MCP_DOCKERHUB_REGISTRY_URL": registry.url}) as client:
+            client.initialize()
+            client.call("docker_get_manifest", {"image": "missing"})
+            with registry.hung():
+                client.send(_call(7, "docker_get_manifest", {"image": "nginx"}))
+                client.call("get_server_info", {})
+                client.end_of_input()
+            answer = client.receive()
+            assert (answer["id"], answer["result"].get("isError", False)) == (7, False)
+            assert client.process.wait(DEADLINE) == 0
+
+
+def _call(number: int, tool: str, arguments: dict[str, str]) -> dict[str, Any]:
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its pipes are written by a thread")
+@pytest.mark.parametrize("closes", [False, True], ids=["stops reading", "closes its end"])
+def test_a_client_that_takes_no_more_answers_does_not_keep_the_process(
+    environment: dict[str, str], closes: bool
+) -> None:
+    with subprocess.Popen(
+        [COMMAND],
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        try:
+            initialize = {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "x", "version": "1"},
+            }
+            first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize}
+            process.stdin.write(json.dumps(first).encode() + b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            if closes:
+                process.stdout.close()
+            for number in range(2, 30):
+                asked = {"jsonrpc": "2.0", "id": number, "method": "tools/list"}
+                process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.close()
+            assert process.wait(DEADLINE) == 0
+            assert b"Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def test_requests_from_a_file_are_answered_into_a_file(environment: dict[str, str], tmp_path: Path) -> None:

@@ -147,6 +147,20 @@ async def test_an_unknown_name_is_unavailable_and_not_tried_again(tmp_path: Path
         assert network.dialled == []
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "not PEM"])
+async def test_certificates_that_cannot_be_read_are_an_error_for_the_operator(
+    tmp_path: Path, content: str | None
+) -> None:
+    trusted = tmp_path / "ca.pem"
+    if content:
+        trusted.write_text(content)
+    stack = HttpStack(StackOptions(ca_file=trusted), clock=FakeTime().clock)
+    with pytest.raises(UpstreamUnavailable, match="certificates to trust cannot be read") as failed:
+        await stack.request(REGISTRY, "GET", "/v2/")
+    assert "SSL_CERT_FILE" in failed.value.hint
+    await stack.aclose()
+
+
 async def test_a_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
     other = Upstream("r", "https://other.example", "registry")
     async with world(tmp_path, Names(other=[("93.184.215.14",)]), answer(200)) as (stack, _, server):
@@ -248,6 +262,21 @@ class TestProxy:
             with pytest.raises(UpstreamUnavailable, match=r"proxy would not connect to registry\.example") as failed:
                 await stack.request(REGISTRY, "GET", "/v2/")
             assert "hidden" not in failed.value.message + failed.value.hint
+
+    async def test_a_proxy_that_is_not_there_is_named_as_the_cause(self) -> None:
+        stack = HttpStack(StackOptions(proxy=f"bob:hidden@127.0.0.1:{faults.unused_port()}"), clock=FakeTime().clock)
+        with pytest.raises(UpstreamUnavailable, match=r"proxy cannot be connected to, asked for registry\.example"):
+            await stack.request(REGISTRY, "GET", "/v2/")
+        await stack.aclose()
+
+    @pytest.mark.parametrize("proxy", ["socks5://bob:hidden@127.0.0.1:1", "http://bob:hidden@proxy:port", "http://"])
+    async def test_what_is_no_proxy_is_an_error_for_the_operator(self, proxy: str) -> None:
+        stack = HttpStack(StackOptions(proxy=proxy), clock=FakeTime().clock)
+        with pytest.raises(UpstreamUnavailable, match="not the URL of an http or https proxy") as failed:
+            await stack.request(REGISTRY, "GET", "/v2/")
+        assert "HTTPS_PROXY" in failed.value.hint
+        assert "hidden" not in failed.value.message + failed.value.hint
+        await stack.aclose()
 
     def test_its_password_does_not_show(self) -> None:
         assert "hidden" not in repr(StackOptions(proxy="http://bob:hidden@127.0.0.1"))

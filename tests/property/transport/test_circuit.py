@@ -32,8 +32,12 @@ class CircuitMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    def ask(self) -> None:
+    @rule(times=st.integers(1, 2 * FAILURES_TO_OPEN))
+    def ask(self, times: int) -> None:
+        for _ in range(times):
+            self.ask_once()
+
+    def ask_once(self) -> None:
         ticket = self.circuit.admit()
         if self.expected() == "closed":
             assert ticket is not None
@@ -51,12 +55,14 @@ class CircuitMachine(RuleBasedStateMachine):
         self.row = 0
 
     @precondition(lambda self: self.current)
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        self.circuit.failed(self.take(self.current, data))
-        self.row += 1
-        if self.row >= FAILURES_TO_OPEN:
-            self.open()
+    @rule(data=st.data(), times=st.integers(1, FAILURES_TO_OPEN))
+    def fail(self, data: st.DataObject, times: int) -> None:
+        for _ in range(min(times, len(self.current))):
+            self.circuit.failed(self.take(self.current, data))
+            self.row += 1
+            if self.row >= FAILURES_TO_OPEN:
+                self.open()
+                return
 
     @precondition(lambda self: self.current)
     @rule(data=st.data())
@@ -94,5 +100,5 @@ class CircuitMachine(RuleBasedStateMachine):
         return tickets.pop(data.draw(st.integers(0, len(tickets) - 1)))
 
 
-CircuitMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+CircuitMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestCircuit = CircuitMachine.TestCase

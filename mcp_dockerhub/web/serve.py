@@ -1,0 +1,134 @@
+"""Serving over HTTP with uvicorn."""
+
+import asyncio
+import logging
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from mcp_dockerhub.application import Application
+from mcp_dockerhub.settings import PREFIX, Settings, SettingsError
+from mcp_dockerhub.web.app import WebApp, build_app
+from mcp_dockerhub.web.connection import ConnectionLimits, connection_class
+from mcp_dockerhub.web.drain import DrainingServer
+from mcp_dockerhub.web.heads import MAX_HEAD
+from mcp_dockerhub.web_settings import PATH, WebSettings, load_web_settings
+from mcp_dockerhub_monitoring.logs import configure_logging
+from mcp_dockerhub_monitoring.tracing import trace_fields
+from mcp_dockerhub_security.principal import Origin
+
+if TYPE_CHECKING:
+    from mcp_dockerhub.web.errors import HttpError
+
+_log = logging.getLogger(__name__)
+
+BACKLOG: Final = 2048
+KEEP_ALIVE: Final = 30
+"""Seconds an idle connection is kept: shorter than proxies keep theirs would cost them requests."""
+SPARE_FILES: Final = 256
+"""Descriptors for everything that is no client: upstream connections, the audit log, the event loop."""
+
+
+def serve_http(settings: Settings, overrides: Mapping[str, Any] | None = None) -> int:
+    """Serve until a signal ends the process; returns the exit code.
+
+    Raises:
+        SettingsError: something of the configuration cannot be used, the address included.
+    """
+    web = load_web_settings(overrides)
+    configure_logging(settings.log_level, settings.log_format, context=trace_fields)
+    application = Application.build(settings)
+    for warning in settings.warnings:
+        sys.stderr.write(f"mcp-dockerhub: {warning}\n")
+    run(build_app(application, web), web)
+    return 0
+
+
+def run(app: WebApp, web: WebSettings) -> None:
+    """Serve ``app`` until a signal ends it. Raises SettingsError where it cannot start."""
+    with closing(_listen(web)) as listener:
+        asyncio.run(_run(app, web, listener))
+
+
+async def _run(app: WebApp, web: WebSettings, listener: socket.socket) -> None:
+    def stopping() -> None:
+        app.stopping = True
+
+    server = DrainingServer(_config(app, web), stopping)
+    async with app.running():
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if web.tls_cert_file else "http"
+        _log.info("listening", extra={"host": host, "port": port, "path": PATH, "transport": scheme})
+        if web.insecure_no_auth:
+            _log.warning("tokens are not checked: everybody on this machine is the local user")
+        await server.serve(sockets=[listener])
+        # After a second signal nothing was waited for.
+        for task in server.server_state.tasks:
+            task.cancel()
+    _log.info("stopped")
+
+
+def _config(app: WebApp, web: WebSettings) -> uvicorn.Config:
+    def report(error: "HttpError", address: str) -> None:
+        app.refusals.record("", "", error.status, error, Origin(None, address))
+
+    config = uvicorn.Config(
+        app,
+        http=connection_class(ConnectionLimits(connections=_connections()), report),
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Ours are read by our own layer, from the proxies the operator named.
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=round(web.drain_timeout),
+        h11_max_incomplete_event_size=2 * MAX_HEAD,
+        ssl_certfile=web.tls_cert_file,
+        ssl_keyfile=web.tls_key_file,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"{PREFIX}TLS_CERT_FILE, {PREFIX}TLS_KEY_FILE: cannot be used ({error.strerror or 'not a PEM pair'})."
+        ) from error
+    return config
+
+
+def _listen(web: WebSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    # The protocol is said, since asyncio sends small writes at once (TCP_NODELAY) only where it is known.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((web.host.strip("[]"), web.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or "no such address"
+        raise SettingsError(f"{PREFIX}HOST, {PREFIX}PORT: the address cannot be listened on ({reason}).") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _connections() -> int:
+    """How many clients may be connected, after making room for as many as the system lets us."""
+    wanted = ConnectionLimits().connections
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= soft < wanted + SPARE_FILES:
+            soft = wanted + SPARE_FILES if hard < 0 else min(hard, wanted + SPARE_FILES)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft >= 0:
+            return max(64, min(wanted, soft - SPARE_FILES))
+    return wanted
