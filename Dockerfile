@@ -149,6 +149,7 @@ LABEL org.opencontainers.image.title="mcp-dockerhub" \
       io.modelcontextprotocol.server.name="${SERVER_NAME}"
 WORKDIR /
 USER 65532:65532
+ENV MCP_DOCKERHUB_COMMIT="${REVISION}"
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/python3", "-IB", "/app", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/python3", "-IB", "/app"]
@@ -178,6 +179,7 @@ LABEL org.opencontainers.image.title="mcp-dockerhub" \
 # The base's own working directory is closed to other uids, and with it every container run under one.
 WORKDIR /
 USER 65532:65532
+ENV MCP_DOCKERHUB_COMMIT="${REVISION}"
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/bin/python3", "-IB", "/app", "healthcheck"]
 # Isolated: no variable, no folder and no user's packages can change which code is imported.

@@ -49,8 +49,8 @@ bench: $(INSTALLED) ## measure start, latency and memory next to a bare server
 image: ## build the container image with the engine at hand
 	@scripts/image-build
 
-image-test: ## build the image and test it, where there is an engine
-	@scripts/image-test
+image-test: $(INSTALLED) docker-registry ## build the image and test it, where there is an engine
+	@VENV=$(VENV) scripts/image-test $(PYTEST_ARGS)
 
 scan: ## scan sources, deployments and, where there is an engine, the image
 	@scripts/scan
@@ -76,6 +76,7 @@ lock: $(VENV)/.deps ## write the requirement locks anew
 docker-registry:
 	@scripts/install-docker-registry
 	@scripts/install-redis-server
+	@scripts/install-proxies
 
 clean: ## remove the virtual environment and everything built or measured
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .*_cache

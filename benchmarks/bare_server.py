@@ -1,8 +1,13 @@
-"""The smallest server the SDK makes: what ours is measured against."""
+"""The smallest server the SDK makes, over stdio or HTTP: what ours is measured against.
+
+``python bare_server.py`` or ``python bare_server.py http PORT [json]``.
+"""
+
+import sys
 
 from mcp.server import MCPServer
 
-server = MCPServer("bare")
+server = MCPServer("bare", log_level="WARNING")
 
 
 @server.tool()
@@ -12,4 +17,8 @@ def echo(text: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run("stdio")
+    if sys.argv[1:2] == ["http"]:
+        port, kind = int(sys.argv[2]), sys.argv[3:4]
+        server.run("streamable-http", port=port, stateless_http=True, json_response=kind == ["json"])
+    else:
+        server.run("stdio")

@@ -1,8 +1,10 @@
-"""`python -m benchmarks.catalogue IMAGE…`: the built-in cataloguer against syft, on images of a registry at hand.
+"""`python -m benchmarks.catalogue [--attested] IMAGE…`: what SBOMs cost, on images of a registry at hand.
 
-Needs `syft` on the path and images without an SBOM that both can pull. Of two images in a row the second should be
-built on the first: what it costs then shows what knowing the base is worth. Prints a table; not part of `make bench`,
-which needs no registry.
+Without `--attested` the built-in cataloguer is compared with `syft`, which must be on the path, on images without an
+SBOM. Of two images in a row the second should be built on the first: what it costs then shows what knowing the base is
+worth. With `--attested` the images must have an SBOM; what is fetched for it, and kept in memory, is counted.
+
+`benchmarks/catalogue_images.py` builds such images. Not part of `make bench`, which needs no registry.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +26,8 @@ import psutil
 from mcp_dockerhub.access import ANONYMOUS
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.supply_chain.packages import PackageSet
+from mcp_dockerhub.transport.client import HostClass
+from mcp_dockerhub.transport.observer import CircuitState, Outcome, RetryReason, UpstreamObserver
 
 TYPES: Final = {
     "python": "pypi",
@@ -128,10 +133,82 @@ def syft(image: str) -> Measured:
     return Measured(seconds, {identity(TYPES[one["type"]], one["name"], one["version"]) for one in known})
 
 
+class Traffic(UpstreamObserver):
+    """Counts requests and the bytes of their answers."""
+
+    requests = 0
+    received = 0
+
+    def request(
+        self,
+        host_class: HostClass,
+        method: str,
+        outcome: Outcome,
+        seconds: float,
+        first_byte_seconds: float | None,
+        received_bytes: int,
+    ) -> None:
+        self.requests += 1
+        self.received += received_bytes
+
+    def retry(self, host_class: HostClass, reason: RetryReason) -> None:
+        pass
+
+    def circuit(self, host_class: HostClass, state: CircuitState, host: str) -> None:
+        pass
+
+    def quota(self, limit: int, remaining: int, window_s: int) -> None:
+        pass
+
+
+async def attested(name: str) -> str:
+    """One line about an image with an SBOM: cold and warm, and once more for the memory."""
+    from mcp_dockerhub.services import build_clients
+    from mcp_dockerhub.settings import load_settings
+    from mcp_dockerhub.supply_chain.context import SupplyChain
+    from mcp_dockerhub.supply_chain.sboms import Wanted, image_sbom
+
+    traffic = Traffic()
+    ref = Reference.parse(name)
+    clients = build_clients(load_settings(), upstream_observer=traffic)
+    begun = time.perf_counter()
+    found = await image_sbom(SupplyChain(clients.sources), ANONYMOUS, ref, None, Wanted())
+    seconds = time.perf_counter() - begun
+    cold = traffic.requests
+    await image_sbom(SupplyChain(clients.sources), ANONYMOUS, ref, None, Wanted())
+    warm, received = traffic.requests - cold, traffic.received
+    size = (await clients.sources.registry.image(ANONYMOUS, ref)).value.manifest.layers_size
+    await clients.aclose()
+    assert found.document is not None
+
+    clients = build_clients(load_settings())
+    tracemalloc.start()
+    await image_sbom(SupplyChain(clients.sources), ANONYMOUS, ref, None, Wanted())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    await clients.aclose()
+    return (
+        f"{name[-39:]:<40}{seconds:>7.2f}s{cold:>6}{warm:>6}{received - found.document.size:>10}"
+        f"{found.document.size:>11}{size:>12}{received / size:>8.2%}{peak / found.document.size:>8.2f}"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--attested", action="store_true")
     parser.add_argument("images", nargs="+")
-    images = parser.parse_args().images
+    arguments = parser.parse_args()
+    if arguments.attested:
+        print(f"{'image':<40}{'time':>8}{'cold':>6}{'warm':>6}{'besides':>10}", end="")
+        print(f"{'document':>11}{'image':>12}{'share':>8}{'memory':>8}")
+        for name in arguments.images:
+            print(asyncio.run(attested(name)))
+    else:
+        compare(arguments.images)
+    return 0
+
+
+def compare(images: list[str]) -> None:
     found = asyncio.run(ours(images))
     print(f"{'image':<40}{'ours':>8}{'syft':>8}{'ratio':>7}{'MiB':>6}{'packages':>10}{'recall':>8}{'precision':>11}")
     for name, mine in zip(images, found, strict=True):
@@ -149,7 +226,6 @@ def main() -> int:
         ):
             for kind, package, version in sorted(names):
                 print(f"    {title}: {kind} {package} {version or '(no version)'}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from benchmarks.http_calls import http_calls
 from benchmarks.measures import (
     Bench,
     Measure,
@@ -24,6 +25,7 @@ from benchmarks.measures import (
     start_and_memory,
     tools_list,
 )
+from benchmarks.monitoring import monitoring_prices
 from benchmarks.security import security_prices
 from tests.upstreams.seeded import running_upstreams
 
@@ -35,7 +37,16 @@ def main() -> int:
     compile_packages()
     with tempfile.TemporaryDirectory(prefix="mcp-dockerhub-bench-") as folder, running_upstreams() as upstreams:
         bench = Bench(upstreams, Path(folder))
-        groups = (start_and_memory, cached_call, concurrent_calls, tools_list, many_tags, security_prices)
+        groups = (
+            start_and_memory,
+            cached_call,
+            concurrent_calls,
+            tools_list,
+            many_tags,
+            security_prices,
+            monitoring_prices,
+            http_calls,
+        )
         measures = [measure for group in groups for measure in group(bench)]
     print_table(measures)
     write(measures)

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Final, Self
 
-from mcp_dockerhub import COMMIT, __version__
+from mcp_dockerhub import __version__
+from mcp_dockerhub.advisory_settings import AdvisorySettings
 from mcp_dockerhub.policies import load_document
 from mcp_dockerhub.protection import Protection
 from mcp_dockerhub.scan_settings import ScanSettings
@@ -54,10 +55,16 @@ class LazyClients:
     """The clients, built with the first use: answering ``initialize`` must not wait for them."""
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, tenants: Mapping[str, Tenant], scan: ScanSettings | None = None
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        tenants: Mapping[str, Tenant],
+        scan: ScanSettings | None = None,
+        advisory: AdvisorySettings | None = None,
     ) -> None:
         self._settings = settings
         self._scan = scan
+        self._advisory = advisory
         self._tenants = tenants
         self._metrics = metrics
         self._built: Clients | None = None
@@ -70,6 +77,7 @@ class LazyClients:
                 self._settings,
                 tenants=self._tenants,
                 scan=self._scan,
+                advisory=self._advisory,
                 upstream_observer=self._metrics,
                 cache_observer=self._metrics,
             )
@@ -151,15 +159,15 @@ class Application:
         metrics = Metrics(catalogue, history=history)
         observe_sanitizing(metrics.sanitized)
         scan = read(ScanSettings)
-        clients = LazyClients(settings, metrics, tenants.named, scan)
+        clients = LazyClients(settings, metrics, tenants.named, scan, read(AdvisorySettings))
         policy = Policy(clients, clients, document, tenants=clients.of_tenants())
         protection = Protection.build(settings, tenants, metrics)
         recorder = Recorder(protection.audit, metrics, tenants=protection.tenant_audits)
         lag = LagSampler(metrics.event_loop_lag)
-        health = _health(history, clients, protection, metrics, lag, catalogue)
+        health = _health(history, clients, protection, metrics, lag, catalogue, _thresholds(settings))
         health.expose(metrics)
         expose_process(metrics)
-        _expose_facts(metrics, protection.audit)
+        _expose_facts(metrics, protection.audit, settings.commit or "unknown")
         operations = Operations(
             lambda: _identification(settings, clients(), catalogue, protection),
             health,
@@ -178,6 +186,8 @@ class Application:
                 operations,
                 scanning=clients.scanning,
                 trusted_root=settings.sigstore_trusted_root,
+                advisories=lambda: clients().advisories,
+                count_scan=metrics.scan,
             ),
             policy=policy,
             guard=Guard(
@@ -233,9 +243,9 @@ def _tracing(settings: Settings) -> Callable[[], None]:
         raise SettingsError(f"OTEL_EXPORTER_OTLP_ENDPOINT: traces cannot be sent: {error}.") from error
 
 
-def _expose_facts(metrics: Metrics, audit: AuditLog) -> None:
+def _expose_facts(metrics: Metrics, audit: AuditLog, commit: str) -> None:
     def refresh() -> None:
-        metrics.build(__version__, COMMIT, python_version(), version("mcp"))
+        metrics.build(__version__, commit, python_version(), version("mcp"))
         metrics.audit_chain(audit.head.sequence)
 
     metrics.before_scrape("facts", refresh)
@@ -251,6 +261,13 @@ def operator_scopes(settings: Settings) -> frozenset[str]:
     return local_scopes(credentials=True, allow_writes=settings.allow_writes and not settings.read_only)
 
 
+def _thresholds(settings: Settings) -> Thresholds:
+    try:
+        return Thresholds.of(settings.health_thresholds)
+    except ValueError as error:
+        raise SettingsError(f"MCP_DOCKERHUB_HEALTH_THRESHOLDS: {error}.") from error
+
+
 def _health(
     history: History,
     clients: LazyClients,
@@ -258,8 +275,8 @@ def _health(
     metrics: Metrics,
     lag: LagSampler,
     catalogue: Catalogue,
+    thresholds: Thresholds,
 ) -> HealthMonitor:
-    thresholds = Thresholds()
     closed = "redis" in protection.readiness
     without_redis = Status.UNHEALTHY if closed else Status.DEGRADED
     return HealthMonitor(
@@ -296,6 +313,8 @@ def _identification(
     hosts = ["docker.io", *(registry.host for registry in settings.registries)]
     return Identification(
         version=__version__,
+        commit=settings.commit,
+        image_digest=settings.image_digest,
         transport=settings.transport,
         toolsets=tuple(catalogue.by_toolset()),
         tools=tuple(catalogue.tools),

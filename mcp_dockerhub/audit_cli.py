@@ -5,7 +5,6 @@ the command is wrong.
 """
 
 import argparse
-import asyncio
 import os
 import re
 import sys
@@ -99,6 +98,8 @@ def _complain(message: str) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    import asyncio
+
     from mcp_dockerhub_security.audit_keys import AuditKeyError, PublicKeys
     from mcp_dockerhub_security.audit_verify import verify
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from mcp_dockerhub import __version__, audit_cli
+from mcp_dockerhub import __version__, audit_cli, db_cli, scan_cli, token_cli
 
 OK: Final = 0
 UNUSABLE: Final = 2
@@ -49,8 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     health = commands.add_parser("healthcheck", help="ask a running server's metrics port whether it is alive")
     health.set_defaults(command=_healthcheck)
 
+    scan_cli.add_commands(commands)
     _add_policy_commands(commands)
     audit_cli.add_commands(commands)
+    db_cli.add_commands(commands)
+    token_cli.add_commands(commands)
     return parser
 
 
@@ -162,13 +165,14 @@ def _config(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub.settings import describe
 
     def show(settings: Any) -> int:
+        from mcp_dockerhub.advisory_settings import AdvisorySettings
         from mcp_dockerhub.protection_settings import load_protection_settings
         from mcp_dockerhub.scan_settings import ScanSettings
         from mcp_dockerhub.settings import read
         from mcp_dockerhub.token_settings import load_token_settings
         from mcp_dockerhub.web_settings import load_web_settings
 
-        parts = [settings, load_protection_settings(), read(ScanSettings)]
+        parts = [settings, load_protection_settings(), read(ScanSettings), read(AdvisorySettings)]
         parts += [load_web_settings(), load_token_settings()] if settings.transport == "http" else []
         for name, value in (line for part in parts for line in describe(part)):
             print(f"{name}={value}")

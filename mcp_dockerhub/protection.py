@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +11,7 @@ from mcp_dockerhub.settings import PREFIX, Settings, SettingsError
 from mcp_dockerhub_security.audit import AuditLog, AuditOptions
 from mcp_dockerhub_security.audit_keeper import AuditKeeper
 from mcp_dockerhub_security.limits import LimitRules, MemoryLimiter, parse_limits
-from mcp_dockerhub_security.redis_link import RedisLink, RedisObserver
+from mcp_dockerhub_security.redis_link import RedisLink, RedisObserver, RedisUnavailableError
 
 if TYPE_CHECKING:
     from mcp_dockerhub_security.audit_keys import Signer
@@ -88,10 +88,16 @@ class Protection:
         """The list of revoked tokens that replicas share; None where there are no others."""
         if self.redis is None:
             return None
-        from mcp_dockerhub_security.tokens.redis_revocation import RedisRevocationList
+        from mcp_dockerhub_security.tokens.redis_revocation import RedisRevocationList, key_of
 
-        key = f"{self.redis.prefix}:revoked"
+        key = key_of(self.redis.prefix)
         return RedisRevocationList(self.redis, key=key, strict=self.settings.redis_down == "closed")
+
+    async def warm_up(self) -> None:
+        """Connect to what replicas share before calls come, which would all wait for that within their own time."""
+        if self.shared is not None:
+            with suppress(RedisUnavailableError):
+                await self.shared.refresh()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

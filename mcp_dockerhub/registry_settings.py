@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
 
+from mcp_dockerhub.errors import InvalidInput
+from mcp_dockerhub.reference import parse_registry
+
 MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "MCP_DOCKERHUB_"
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used; the message names each setting and what is wrong, never a value."""
+    """The configuration cannot be used; the message names each setting and what is wrong, never a secret."""
 
 
 class RegistrySetting(BaseModel):
@@ -33,10 +36,7 @@ class RegistrySetting(BaseModel):
     @field_validator("host")
     @classmethod
     def _host(cls, value: str) -> str:
-        parts = urlsplit(f"//{value}")
-        if not parts.hostname or parts.path or parts.username or value != parts.netloc:
-            raise ValueError("must be a host name with an optional port")
-        return value.lower()
+        return registry_host(value)
 
     @field_validator("url")
     @classmethod
@@ -51,9 +51,13 @@ class RegistrySetting(BaseModel):
             raise ValueError("a password needs a username")
         return self
 
-    @property
-    def base_url(self) -> str:
-        return self.url or f"https://{self.host}"
+
+def registry_host(value: str) -> str:
+    """A registry's host as references name it, aliases of Docker Hub included. Raises ValueError for any other text."""
+    try:
+        return parse_registry(value)
+    except InvalidInput as error:
+        raise ValueError("must be a host name with an optional port") from error
 
 
 def origin(value: str) -> str:

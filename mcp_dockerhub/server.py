@@ -4,10 +4,11 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server import MCPServer
+from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.shared.exceptions import MCPError
@@ -35,6 +36,7 @@ from mcp_dockerhub.tools.resources import RESOURCES, ResourceSpec, find_resource
 from mcp_dockerhub.transport.deadline import call_deadline
 from mcp_dockerhub_monitoring.logs import configure_logging
 from mcp_dockerhub_monitoring.mcp_adapter import MetricsMiddleware
+from mcp_dockerhub_monitoring.tracing import is_traced
 from mcp_dockerhub_security.grant import Grant, current_grant
 from mcp_dockerhub_security.levels import Level
 from mcp_dockerhub_security.mcp_adapter import (
@@ -92,6 +94,8 @@ class DockerHubServer(MCPServer[None]):
                 GuardMiddleware(application.guard),
             ],
         )
+        if not is_traced(application.settings.otlp_endpoint):
+            self.middleware[:] = [each for each in self.middleware if not isinstance(each, OpenTelemetryMiddleware)]
         # Outermost: the SDK refuses foreign state before what is given to it above.
         self.middleware.insert(0, RefusedStateMiddleware(application.guard))
         self.completion()(self._complete)  # type: ignore[no-untyped-call] # the SDK leaves it unannotated
@@ -104,10 +108,12 @@ class DockerHubServer(MCPServer[None]):
         self, name: str, arguments: dict[str, Any], context: "Context[None, Any] | None" = None
     ) -> CallToolResult:
         """Run a granted tool; what it reports becomes a tool error the model can act on."""
+        telling = None
         try:
             grant = current_grant("tools/call", name)
             spec = self._application.catalogue.tools[name]
-            result = await self._answer(spec, grant.arguments, grant, _progress(context) if spec.reads_layers else None)
+            telling = _Telling(context) if spec.reads_layers and context is not None else None
+            result = await self._answer(spec, grant.arguments, grant, telling)
             return CallToolResult(
                 content=[TextContent(type="text", text=clean_text(result.render()))],
                 structured_content=result.model_dump(mode="json", exclude_none=True),
@@ -117,6 +123,9 @@ class DockerHubServer(MCPServer[None]):
         except Exception as error:  # noqa: BLE001 - the SDK would show the model what any exception says
             _log_defect(error, name)
             return tool_error(error)
+        finally:
+            if telling is not None:
+                telling.stop()
 
     async def list_resources(self) -> list[Resource]:
         """Resources with a fixed URI."""
@@ -190,14 +199,14 @@ class DockerHubServer(MCPServer[None]):
         return Completion(values=values, total=total, has_more=total > len(values))
 
     async def _answer(
-        self, spec: "ToolSpec", arguments: Mapping[str, Any], grant: Grant, progress: "Progress | None" = None
+        self, spec: "ToolSpec", arguments: Mapping[str, Any], grant: Grant, telling: "_Telling | None" = None
     ) -> "Result":
         """Run a tool within the time one call may take."""
         seconds = self._application.scan.scan_timeout if spec.reads_layers else CALL_TIMEOUT
         try:
             with call_deadline(seconds):
                 async with asyncio.timeout(seconds):
-                    call = Call(self._application.services, grant, progress)
+                    call = Call(self._application.services, grant, *(telling.told if telling else ()))
                     result = await spec(call, arguments)
                     if self._application.settings.lockdown:
                         from mcp_dockerhub.images.lockdown import locked_down
@@ -223,15 +232,34 @@ class DockerHubServer(MCPServer[None]):
         return self._tools[spec.name]
 
 
-def _progress(context: "Context[None, Any] | None") -> "Progress | None":
-    """Progress notifications, for a client that asked for them; others never hear of it."""
-    if context is None:
-        return None
+class _Telling:
+    """Progress notifications of one call, for a client that asked for them; others never hear of it."""
 
-    async def report(done: int, total: int) -> None:
-        await context.report_progress(done, total, f"{render.size(done)} of {render.size(total)} of the layers read")
+    def __init__(self, context: "Context[None, Any]") -> None:
+        self._context: Context[None, Any] | None = context
+        self._read = 0
 
-    return report
+    @property
+    def told(self) -> "tuple[Progress, Callable[[int], Awaitable[None]]]":
+        """What a ``Call`` tells the client with."""
+        return self.read, self.found
+
+    def stop(self) -> None:
+        """The call is over: what others share with it may go on, and its client must not hear of that."""
+        self._context = None
+
+    async def read(self, done: int, total: int) -> None:
+        """How much of the layers has come."""
+        self._read = done
+        await self._tell(done, total, f"{render.size(done)} of {render.size(total)} of the layers read")
+
+    async def found(self, count: int) -> None:
+        """How many advisories have been found so far, on top of what was read: progress has to grow."""
+        await self._tell(self._read + count, None, f"{render.counted(count, 'advisory id')} found so far")
+
+    async def _tell(self, done: int, total: int | None, message: str) -> None:
+        if self._context is not None:
+            await self._context.report_progress(done, total, message)
 
 
 def _state_security(application: Application) -> "RequestStateSecurity":

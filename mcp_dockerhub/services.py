@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mcp_dockerhub import __version__
+from mcp_dockerhub.advisory_settings import AdvisorySettings
 from mcp_dockerhub.cache import NULL_OBSERVER as NOBODY_WATCHES
 from mcp_dockerhub.cache import Cache, CacheObserver, Kind
 from mcp_dockerhub.hub.client import HubClient
@@ -32,6 +33,9 @@ from mcp_dockerhub_monitoring.tracing import span
 from mcp_dockerhub_security.egress import EgressPolicy
 from mcp_dockerhub_security.tenants import Tenant
 
+if TYPE_CHECKING:
+    from mcp_dockerhub.supply_chain.advisories.model import Advisories
+
 USER_AGENT: Final = f"mcp-dockerhub/{__version__}"
 
 
@@ -53,6 +57,13 @@ class Clients:
     """What outlives the process; None where nothing does."""
     scanning: Scanning | None = None
     """Reads layers; always there when built by ``build_clients``."""
+    knowledge: "Knowledge | None" = None
+    """Of vulnerabilities; always there when built by ``build_clients``."""
+
+    @property
+    def advisories(self) -> "Advisories | None":
+        """Knows vulnerabilities."""
+        return self.knowledge() if self.knowledge else None
 
     def sources_of(self, tenant: str) -> Sources:
         """The clients of one tenant."""
@@ -63,6 +74,21 @@ class Clients:
         """Stop every fetch under way and close all connections."""
         await self.cache.aclose()
         await self.http.aclose()
+
+
+class Knowledge:
+    """What knows vulnerabilities, built with the first use: most calls do without."""
+
+    def __init__(self, settings: AdvisorySettings, http: HttpStack, cache: Cache) -> None:
+        self._arguments = settings, http, cache
+        self._built: Advisories | None = None
+
+    def __call__(self) -> "Advisories":
+        if self._built is None:
+            from mcp_dockerhub.supply_chain.advisories.composition import build_advisories
+
+            self._built = build_advisories(*self._arguments)
+        return self._built
 
 
 def allowed_registries(settings: Settings) -> frozenset[str]:
@@ -83,7 +109,7 @@ def registry_config(setting: RegistrySetting) -> RegistryConfig:
     """One entry of ``MCP_DOCKERHUB_REGISTRIES``."""
     return RegistryConfig.create(
         setting.host,
-        setting.base_url,
+        setting.url,
         username=setting.username,
         password=setting.password.get_secret_value() if setting.password else "",
         token=setting.token.get_secret_value() if setting.token else "",
@@ -95,6 +121,7 @@ def build_clients(
     *,
     tenants: Mapping[str, Tenant] | None = None,
     scan: ScanSettings | None = None,
+    advisory: AdvisorySettings | None = None,
     upstream_observer: UpstreamObserver = NULL_OBSERVER,
     cache_observer: CacheObserver = NOBODY_WATCHES,
 ) -> Clients:
@@ -107,7 +134,9 @@ def build_clients(
         hub_credential=credential,
         auths=docker.credentials,
     )
-    http = HttpStack(_with_tenants(stack_options(settings), tenants or {}), observer=upstream_observer)
+    advisory = advisory or AdvisorySettings()
+    options = _with_advisories(stack_options(settings), advisory)
+    http = HttpStack(_with_tenants(options, tenants or {}), observer=upstream_observer)
     cache = Cache(
         max_bytes=settings.cache_max_bytes,
         ttl=_ttl(settings.cache_ttl),
@@ -124,7 +153,17 @@ def build_clients(
     shared = Shared(http, cache, settings.hub_url, registries, egress, store)
     own = {name: TenantClients.build(tenant, shared) for name, tenant in (tenants or {}).items()}
     return Clients(
-        http, cache, registries, sources, egress, credential, warnings, own, store, scanning(scan, cache, store)
+        http,
+        cache,
+        registries,
+        sources,
+        egress,
+        credential,
+        warnings,
+        own,
+        store,
+        scanning(scan, cache, store),
+        Knowledge(advisory, http, cache),
     )
 
 
@@ -159,9 +198,15 @@ def stack_options(settings: Settings) -> StackOptions:
         configured_origins=settings.configured_origins,
         allowed_registries=allowed_registries(settings),
         proxy=settings.https_proxy.get_secret_value() if settings.https_proxy else None,
+        no_proxy=settings.no_proxy,
         ca_file=settings.ca_file,
         propagate_trace=settings.trace_upstreams,
     )
+
+
+def _with_advisories(options: StackOptions, advisory: AdvisorySettings) -> StackOptions:
+    """Databases that the operator named may be anywhere."""
+    return replace(options, configured_origins=options.configured_origins | advisory.configured_origins)
 
 
 def _with_tenants(options: StackOptions, tenants: Mapping[str, Tenant]) -> StackOptions:

@@ -27,6 +27,7 @@ from mcp_dockerhub.registry_settings import (
     origin,
     parse_registries,
     read_text,
+    registry_host,
 )
 
 __all__ = [
@@ -122,7 +123,13 @@ class Settings(BaseSettings):
         "and those that are configured.",
     )
     https_proxy: SecretStr | None = setting(
-        "HTTPS_PROXY", None, "Forward proxy for all requests. The proxy then resolves names."
+        "HTTPS_PROXY", None, "Forward proxy for https requests. The proxy then resolves names."
+    )
+    no_proxy: Names = setting(
+        "NO_PROXY",
+        (),
+        "Comma-separated hosts reached without it: names (with their subdomains), addresses or networks, each also "
+        "with a port; `*` is all.",
     )
     ca_file: Path | None = setting("SSL_CERT_FILE", None, "Certificates to trust instead of the system's, as PEM.")
     sigstore_trusted_root: Path | None = setting(
@@ -195,6 +202,24 @@ class Settings(BaseSettings):
     trace_upstreams: bool = setting(
         f"{PREFIX}TRACE_UPSTREAMS", False, "Tell upstreams the trace context of the call a request belongs to."
     )
+    health_thresholds: Annotated[dict[str, float], NoDecode] = setting(
+        f"{PREFIX}HEALTH_THRESHOLDS",
+        {},
+        "When a part of the server counts as worse, such as `latency_degraded=3,process_memory_bytes=800000000`; "
+        "names and defaults are in the runbook.",
+    )
+    commit: str = Field(
+        default="",
+        pattern=r"^[\w.+-]{0,64}$",
+        validation_alias=f"{PREFIX}COMMIT",
+        description="The commit this was built from, which the image says.",
+    )
+    image_digest: str = Field(
+        default="",
+        pattern=r"^(sha256:[0-9a-f]{64})?$",
+        validation_alias=f"{PREFIX}IMAGE_DIGEST",
+        description="Digest of the image this runs in, where the deployment knows it; `get_server_info` shows it.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -208,7 +233,7 @@ class Settings(BaseSettings):
         """Flags over environment; no dotenv file is ever read."""
         return (init_settings, Environment(settings_cls))
 
-    @field_validator("toolsets", "tools", "exclude_tools", "allowed_registries", mode="before")
+    @field_validator("toolsets", "tools", "exclude_tools", "allowed_registries", "no_proxy", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_names(value)
@@ -223,8 +248,8 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_registries")
     @classmethod
-    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(host.lower() for host in value)
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(registry_host(host) for host in value)
 
     @field_validator("hub_url", "registry_url")
     @classmethod
@@ -244,13 +269,13 @@ class Settings(BaseSettings):
             raise ValueError("each host once")
         return value
 
-    @field_validator("cache_ttl", mode="before")
+    @field_validator("cache_ttl", "health_thresholds", mode="before")
     @classmethod
-    def _parse_ttl(cls, value: object) -> object:
+    def _parse_pairs(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {kind.strip(): seconds.strip() for kind, _, seconds in pairs}
+        return {name.strip(): number.strip() for name, _, number in pairs}
 
     @field_validator("cache_ttl")
     @classmethod
@@ -282,7 +307,7 @@ class Settings(BaseSettings):
         urls = [
             self.hub_url,
             self.registry_url,
-            *(registry.base_url for registry in self.registries if registry.url),
+            *(registry.url for registry in self.registries if registry.url),
         ]
         return frozenset(f"{parts.scheme}://{parts.netloc}".lower() for parts in map(urlsplit, urls))
 
@@ -349,7 +374,8 @@ def _shown(value: object) -> str:
         return "(not set)"
     if isinstance(value, RegistrySetting):
         account = f" as {value.username}" if value.username else " with a token" if value.token else ""
-        return f"{value.host} at {value.base_url}{account}"
+        place = f" at {value.url}" if value.url else ""
+        return f"{value.host}{place}{account}"
     if isinstance(value, tuple):
         return ", ".join(map(_shown, value)) or "(none)"
     if isinstance(value, dict):

@@ -46,6 +46,7 @@ MEANINGS: Final = {
     "key": "Public key to verify with, as PEM",
     "identity": "Identity the signing certificate must have",
     "issuer": "Issuer the signing certificate must have",
+    "vulnerabilities": "Also compare known vulnerabilities, which takes longer",
 }
 
 

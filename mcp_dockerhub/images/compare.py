@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import WithJsonSchema
 
 from mcp_dockerhub import render
 from mcp_dockerhub.access import Access
 from mcp_dockerhub.images.bases import BaseFinder, Confidence, StatedBase, by_own_words
+from mcp_dockerhub.images.changes import ChangeFinder, VulnerabilityChanges
 from mcp_dockerhub.images.pull_size import distinct_layers, total_size
 from mcp_dockerhub.images.reading import read_image, task_group
 from mcp_dockerhub.images.sources import Sources
@@ -64,6 +67,7 @@ class Comparison(Result):
     shared_size: int
     differences: list[Difference]
     """Of configuration."""
+    vulnerabilities: Annotated[VulnerabilityChanges | None, WithJsonSchema({"type": "object"})] = None
 
     def render(self) -> str:
         one, two = self.image1, self.image2
@@ -80,7 +84,8 @@ class Comparison(Result):
         lines += render.table(("", render.clip(one.image, _SHOWN), render.clip(two.image, _SHOWN)), rows)
         lines.append(f"shared: {render.counted(len(self.shared), 'layer')}, {render.size(self.shared_size)}")
         lines += self._ages()
-        return self.text([*lines, *self._settings()])
+        lines += self._settings()
+        return self.text([*lines, *(self.vulnerabilities.lines() if self.vulnerabilities else [])])
 
     def _ages(self) -> list[str]:
         one, two = self.image1, self.image2
@@ -109,6 +114,7 @@ async def compare_images(
     ref2: Reference,
     platform: Platform | None,
     find_base: BaseFinder = by_own_words,
+    find_changes: ChangeFinder | None = None,
 ) -> Comparison:
     """Two images for one platform: the one asked for, else the default, which both must have."""
     seen = Provenance()
@@ -119,6 +125,7 @@ async def compare_images(
     async with task_group() as group:
         base1 = group.create_task(find_base(ref1, one, seen))
         base2 = group.create_task(find_base(ref2, two, seen))
+    changes = await find_changes(ref1, ref2, platform, seen) if find_changes else None
     if one.platform != two.platform:
         seen.warn(f"The platforms differ: {one.platform} and {two.platform}.")
     layers1, layers2 = distinct_layers(one), distinct_layers(two)
@@ -137,6 +144,7 @@ async def compare_images(
         shared=_rows(shared),
         shared_size=total_size(shared),
         differences=differences[:MAX_DIFFERENCES],
+        vulnerabilities=changes,
     )
 
 

@@ -56,12 +56,17 @@ class RegistryConfig:
     @classmethod
     def create(cls, host: str, url: str = "", *, username: str = "", password: str = "", token: str = "") -> Self:
         """From what an operator writes; ``token`` is a ready bearer token, or the secret of ``username``."""
-        return cls(host, url.rstrip("/") or f"https://{host}", settings_credential(host, username, password, token))
+        return cls(host, url.rstrip("/") or _origin(host), settings_credential(host, username, password, token))
 
     @property
     def name(self) -> str:
         """What people call it: ``Docker Hub``, else the host."""
         return _NAMES.get(self.host, self.host)
+
+
+def _origin(host: str) -> str:
+    """Where a registry's API is, unless something else is configured."""
+    return DOCKER_HUB_URL if host == DOCKER_HUB else f"https://{host}"
 
 
 def settings_credential(host: str, username: str = "", password: str = "", token: str = "") -> Credential:
@@ -97,8 +102,7 @@ class Registries:
 
     def find(self, host: str) -> RegistryConfig:
         """The configuration of ``host``, by default its https origin and no credential."""
-        url = DOCKER_HUB_URL if host == DOCKER_HUB else f"https://{host}"
-        return self.configured.get(host) or RegistryConfig(host, url)
+        return self.configured.get(host) or RegistryConfig(host, _origin(host))
 
     def choose(self, host: str, *, private: bool) -> Credential:
         """Who we are to ``host``: anonymous unless the caller may use the operator's credentials."""

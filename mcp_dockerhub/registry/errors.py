@@ -119,6 +119,11 @@ def _missing(response: Response, asked: str, upstream: Upstream) -> DockerHubErr
             f"{asked} does not exist: {upstream.name} has no such tag or digest in that repository.",
             hint="List the repository's tags to see what there is.",
         )
+    if RegistryCode.BLOB_UNKNOWN in codes(response):
+        return NotFound(
+            f"{asked} does not exist: {upstream.name} lists it and does not have it.",
+            hint="The image is incomplete there, or being deleted: name it by another tag, or read it elsewhere.",
+        )
     return NotFound(f"{asked} does not exist on {upstream.name}.")
 
 

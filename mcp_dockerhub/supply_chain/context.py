@@ -1,10 +1,13 @@
 """What the services of this package work with, built once by the composition root."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_dockerhub.access import Access
+from mcp_dockerhub.cache import Cache
 from mcp_dockerhub.images.sources import Sources
+from mcp_dockerhub.supply_chain.advisories.model import Advisories
 from mcp_dockerhub.supply_chain.base_images import Bases
 from mcp_dockerhub.supply_chain.build_records import Records
 from mcp_dockerhub.supply_chain.inventory import Cataloguer
@@ -22,6 +25,12 @@ class SupplyChain:
     """Looks into layers for what is worth changing; None where that is switched off."""
     trusted_root: Path | None = None
     """The operator's ``trusted_root.json`` for keyless signatures; by default that of the ``sigstore`` extra."""
+    advisories: Advisories | None = None
+    """Known vulnerabilities; None where no database is configured."""
+    cache: Cache | None = None
+    """Keeps reports; None where each is made anew."""
+    count_scan: Callable[[str, str], None] | None = None
+    """Told of each scan for vulnerabilities where its list of packages was from, and how much that covers."""
 
     def bases(self, access: Access) -> Bases:
         """Finds the base of an image by all that is known."""

@@ -6,12 +6,11 @@ chosen for the caller and nothing else of the environment, an empty home, and a 
 """
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Image
 from mcp_dockerhub.supply_chain.packages import PackageSet
-from mcp_dockerhub.supply_chain.reaping import reap
+from mcp_dockerhub.supply_chain.reaping import running
 from mcp_dockerhub.supply_chain.sbom.reading import sbom_of_document
 from mcp_dockerhub.transport.client import Upstream
 from mcp_dockerhub.transport.deadline import own_deadline
@@ -37,6 +36,7 @@ _WRITTEN: Final[dict[Tool, tuple[str, str]]] = {
 }
 """What each is told to write, and what that is: of what they offer, the versions that are read here."""
 _PASSED_ON: Final = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SYSTEMROOT")
+_TRIVY_CACHE: Final = "TRIVY_CACHE_DIR"
 _COST: Final = 4
 """Bytes in memory for each of the document, roughly."""
 
@@ -80,40 +80,48 @@ class ExternalCataloguer:
         return await self._cache.get(key, scan)
 
     async def _run(self, target: str, upstream: Upstream) -> bytes:
-        program = shutil.which(self._tool.name)
-        if program is None:
-            raise Unsupported(
-                f"MCP_DOCKERHUB_SCANNER is {self._tool.name}, and there is no such program on the path.",
-                hint="The operator must install it or choose the built-in scanner.",
-            )
-        with tempfile.TemporaryDirectory(prefix="mcp-dockerhub-") as folder:
-            command = _command(self._tool, program, target, folder)
-            return await _output(command, _environment(self._tool.name, upstream, folder), self._tool)
+        return await run_tool(self._tool, lambda folder: _arguments(self._tool, target, folder), upstream)
 
 
-def _command(tool: ExternalTool, program: str, target: str, folder: str) -> list[str]:
+async def run_tool(
+    tool: ExternalTool,
+    arguments: Callable[[str], list[str]],
+    upstream: Upstream | None,
+    also: Mapping[str, str] | None = None,
+) -> bytes:
+    """What a program writes. It gets ``arguments`` of the folder it may write to, the credential for ``upstream`` and
+    of the environment only what is needed, and ``also``.
+
+    Raises Unsupported when it is not installed, UpstreamTimeout, UpstreamUnavailable when it fails, TooLarge.
+    """
+    program = shutil.which(tool.name)
+    if program is None:
+        raise Unsupported(
+            f"The scanner is {tool.name}, and there is no such program on the path.",
+            hint="Install it, or choose the built-in scanner.",
+        )
+    with tempfile.TemporaryDirectory(prefix="mcp-dockerhub-") as folder:
+        environment = {**_environment(tool.name, upstream, folder), **(also or {})}
+        return await _output([program, *arguments(folder)], environment, tool)
+
+
+def _arguments(tool: ExternalTool, target: str, folder: str) -> list[str]:
     if tool.name == "syft":
-        return [program, "scan", f"registry:{target}", "--quiet", "--output", _WRITTEN[tool.name][0]]
-    command = [
-        program,
-        "image",
-        "--quiet",
-        "--format",
-        _WRITTEN[tool.name][0],
-        "--image-src",
-        "remote",
-        "--cache-dir",
-        folder,
-    ]
+        return ["scan", f"registry:{target}", "--quiet", "--output", _WRITTEN[tool.name][0]]
+    command = ["image", "--quiet", "--format", _WRITTEN[tool.name][0], "--image-src", "remote"]
+    # Only the operator's own cache can hold the Java database, without which Trivy gives up on images with archives.
+    command += ["--cache-dir", os.environ.get(_TRIVY_CACHE) or folder, "--cache-backend", "memory"]
     if tool.server:
         command += ["--server", tool.server]
     return [*command, "--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--", target]
 
 
-def _environment(tool: Tool, upstream: Upstream, folder: str) -> dict[str, str]:
+def _environment(tool: Tool, upstream: Upstream | None, folder: str) -> dict[str, str]:
     """What the program may know: how to reach the network, where to write, and who it is to this registry."""
     known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     known |= {"HOME": folder, "TMPDIR": folder, "DOCKER_CONFIG": folder, "XDG_CACHE_HOME": folder}
+    if upstream is None:
+        return known
     plain = urlsplit(upstream.base_url).scheme == "http"
     variables = _syft_variables if tool == "syft" else _trivy_variables
     return known | variables(upstream, plain=plain)
@@ -147,25 +155,22 @@ def _trivy_variables(upstream: Upstream, *, plain: bool) -> dict[str, str]:
 
 async def _output(command: list[str], environment: Mapping[str, str], tool: ExternalTool) -> bytes:
     """What the program writes, once it has ended well. It is gone afterwards, and whatever it started."""
-    process = await asyncio.create_subprocess_exec(
+    async with running(
         *command,
+        kill=_kill_group,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=dict(environment),
         cwd=environment["HOME"],
         start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(tool.seconds):
-            raw = await _bounded(process, tool.name)
-            code = await process.wait()
-    except TimeoutError:
-        raise UpstreamTimeout(f"{tool.name} did not finish within {tool.seconds:.0f} s.") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            _kill_group(process.pid)
-        await reap(process)
+    ) as process:
+        try:
+            async with asyncio.timeout(tool.seconds):
+                raw = await _bounded(process, tool.name)
+                code = await process.wait()
+        except TimeoutError:
+            raise UpstreamTimeout(f"{tool.name} did not finish within {tool.seconds:.0f} s.") from None
     if code != 0:
         raise UpstreamUnavailable(
             f"{tool.name} failed with exit code {code}.", hint="The operator can run it by hand to see why."
@@ -183,8 +188,8 @@ async def _bounded(process: asyncio.subprocess.Process, name: str) -> bytes:
     return bytes(found)
 
 
-def _kill_group(pid: int) -> None:
+def _kill_group(process: asyncio.subprocess.Process) -> None:
     if hasattr(os, "killpg"):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     else:
-        os.kill(pid, signal.SIGTERM)
+        process.kill()

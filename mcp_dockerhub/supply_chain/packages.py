@@ -67,7 +67,9 @@ class Package:
     """Absolute path in the image of the file that is the evidence: the database, ``METADATA``, the binary, or
     ``outer.jar!/inner.jar`` for what is inside an archive."""
     layer: str | None = None
-    """Digest of the layer that holds ``location``, as the image's manifest lists it; None where not known."""
+    """Digest of the layer that holds ``location``, as the image's manifest lists it; None where not known. For a
+    database that later layers wrote anew our own cataloguer says the layer that brought the package; documents by
+    others say the last that wrote it."""
     source_name: str = ""
     """Name of the source package of a distribution package (``openssl`` for ``libssl3``), which advisories name.
     Empty means the same as ``name``; use ``source``."""

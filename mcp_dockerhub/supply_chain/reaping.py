@@ -1,28 +1,73 @@
-"""The end of a process that was started for one call."""
+"""A process that is started for one call and gone when the call is over, however the call ends."""
 
 import asyncio
-from typing import Final
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 _PIECE: Final = 1024 * 1024
 
 
-async def reap(process: asyncio.subprocess.Process) -> None:
-    """Wait until a killed process is gone and its pipe is empty: then asyncio lets go of both.
+@asynccontextmanager
+async def running(
+    *command: str,
+    kill: Callable[[asyncio.subprocess.Process], None] | None = None,
+    **options: Any,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The process while it is needed; ``options`` are those of ``asyncio.create_subprocess_exec``.
 
-    However often the caller is cancelled meanwhile: it takes milliseconds, and left alone it would outlive the loop.
+    A caller may be cancelled at any moment and again while the process ends: only when it is gone, and its pipes with
+    it, does this return. asyncio by itself leaves a process behind whose start is cancelled twice.
     """
-    ending = asyncio.ensure_future(_end(process))
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **options))
+    try:
+        yield await asyncio.shield(starting)
+    finally:
+        await _uncancelled(lambda: _end(starting, kill or _kill))
+
+
+async def gone(process: asyncio.subprocess.Process) -> None:
+    """Wait until the process has ended and all it wrote is read.
+
+    In this order: asyncio calls no process ended while anything it wrote waits for a reader.
+    """
+    while process.stdout is not None and await process.stdout.read(_PIECE):
+        pass
+    await process.wait()
+
+
+async def _end(
+    starting: "asyncio.Future[asyncio.subprocess.Process]", kill: Callable[[asyncio.subprocess.Process], None]
+) -> None:
+    await asyncio.wait({starting})
+    if starting.cancelled() or starting.exception() is not None:
+        return
+    process = starting.result()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        kill(process)
+    if process.stdin is not None:
+        process.stdin.close()
+    await gone(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    # To kill one that has ended collects its exit code, and whoever waits for that is left without.
+    if process.returncode is None:
+        process.kill()
+
+
+async def _uncancelled(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what takes milliseconds to its end, and only then let the caller be cancelled.
+
+    Begun anew after each cancellation, in the caller's own task: another would be cancelled with all when a loop ends.
+    """
     cancelled: asyncio.CancelledError | None = None
-    while not ending.done():
+    while True:
         try:
-            await asyncio.shield(ending)
+            await work()
+            break
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
         raise cancelled
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    await process.wait()
-    while process.stdout is not None and await process.stdout.read(_PIECE):
-        pass

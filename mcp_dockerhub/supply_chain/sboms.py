@@ -132,6 +132,7 @@ def _answer(
     packages = found.packages
     licenses = Counter(name for package in matching for name in license_names(package))
     pages = max(1, math.ceil(len(matching) / wanted.limit))
+    gaps = _gaps(packages, seen)  # first: it may warn
     return Sbom(
         source=seen.source,
         fetched_at=seen.fetched_at,
@@ -153,7 +154,7 @@ def _answer(
         pages=pages,
         packages=_page(matching, wanted) if wanted.format == "packages" else [],
         content=content,
-        gaps=_gaps(packages, seen),
+        gaps=gaps,
     )
 
 

@@ -13,6 +13,10 @@ Status = Literal["no_signature", "not_verifiable_here", "bad_signature", "signed
 """The five answers about a signature."""
 Kind = Literal["signature", "attestation"]
 """A signature of an image itself, or of a statement about it."""
+VexStatus = Literal["not_affected", "affected", "fixed", "under_investigation"]
+"""What a VEX document says of a vulnerability in a product (OpenVEX 0.2.0, "Status Labels")."""
+Severity = Literal["critical", "high", "medium", "low", "negligible", "unknown"]
+"""How bad a vulnerability is, as the advisory model has it."""
 
 MAX_KEY: Final = 16_384
 """Characters of a public key in PEM form."""

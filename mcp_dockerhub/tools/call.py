@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from mcp_dockerhub.images.sources import Sources
+    from mcp_dockerhub.supply_chain.advisories.model import Advisories
     from mcp_dockerhub.supply_chain.catalogue.cataloguer import Progress
     from mcp_dockerhub.supply_chain.context import SupplyChain
     from mcp_dockerhub.supply_chain.scanning import Scanning
@@ -27,6 +28,10 @@ class Services:
     """Reads layers for what is installed, where nothing attached to an image says so; built with the first use."""
     trusted_root: "Path | None" = None
     """The operator's Sigstore trusted root."""
+    advisories: "Callable[[], Advisories | None] | None" = None
+    """Knows vulnerabilities; built with the first use."""
+    count_scan: "Callable[[str, str], None] | None" = None
+    """Told of each scan its source and its coverage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Call:
     grant: "Grant"
     progress: "Progress | None" = None
     """Tells the caller how far a long operation has come."""
+    found: "Callable[[int], Awaitable[None]] | None" = None
+    """Tells the caller how many advisories have been found so far."""
 
     @property
     def sources(self) -> "Sources":
@@ -53,4 +60,7 @@ class Call:
             scanning.cataloguer(self.progress) if scanning else None,
             scanning.layers(self.progress) if scanning and scanning.enabled else None,
             self.services.trusted_root,
+            self.services.advisories() if self.services.advisories else None,
+            scanning.cache if scanning else None,
+            self.services.count_scan,
         )

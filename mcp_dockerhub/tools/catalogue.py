@@ -50,7 +50,8 @@ class Catalogue:
         )
         named = {*settings.tools, *settings.exclude_tools}
         if named and (unknown := named - {spec.name for specs in _all().values() for spec in specs}):
-            raise SettingsError(f"{len(unknown)} name(s) of --tools or --exclude-tools are no tools of this server.")
+            shown = ", ".join(repr(name[:64]) for name in sorted(unknown)[:3])
+            raise SettingsError(f"--tools or --exclude-tools: this server has no tool {shown}.")
         return catalogue
 
     @classmethod

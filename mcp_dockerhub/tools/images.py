@@ -96,13 +96,25 @@ async def docker_analyze_layers(
     return await analyze_layers(call.sources, call.grant, image, platform, look_into)
 
 
-@tool(title="Compare images")
-@secure_operation(level=Level.LOW)
+@tool(title="Compare images", reads_layers=True)
+@secure_operation(level=Level.LOW, heavy=True)
 async def docker_compare_images(
-    call: Call, *, image1: ImageArgument, image2: ImageArgument, platform: PlatformArgument | None = None
+    call: Call,
+    *,
+    image1: ImageArgument,
+    image2: ImageArgument,
+    platform: PlatformArgument | None = None,
+    vulnerabilities: bool = False,
 ) -> Comparison:
-    """Compare two images: shared layers, bytes to pull, configuration, platforms, age."""
-    return await compare_images(call.sources, call.grant, image1, image2, platform, call.supply_chain.bases(call.grant))
+    """Compare two images: shared layers, bytes to pull, configuration, platforms, age; also known vulnerabilities."""
+    chain = call.supply_chain
+    find_changes = None
+    if vulnerabilities:
+        from mcp_dockerhub.supply_chain.vulnerabilities.difference import Changes
+
+        find_changes = Changes(chain, call.grant)
+    bases = chain.bases(call.grant)
+    return await compare_images(call.sources, call.grant, image1, image2, platform, bases, find_changes)
 
 
 @tool(title="Image history")

@@ -18,6 +18,9 @@ class Identification:
     """What does not change while the process lives."""
 
     version: str
+    commit: str
+    image_digest: str
+    """Both empty where not known."""
     transport: str
     toolsets: tuple[str, ...]
     tools: tuple[str, ...]

@@ -21,6 +21,12 @@ class ExplainImage(Arguments):
     platform: PlatformArgument | None = None
 
 
+class TriageVulnerabilities(Arguments):
+    image: ImageArgument
+    platform: PlatformArgument | None = None
+    context: Words | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
     """One prompt; ``text`` makes the message from validated arguments."""
@@ -68,6 +74,29 @@ def _explain_image(values: Mapping[str, object]) -> str:
     )
 
 
+def _triage_vulnerabilities(values: Mapping[str, object]) -> str:
+    image = values["image"]
+    familiar = getattr(image, "familiar", image)
+    platform = f" for {values['platform']}" if values.get("platform") else ""
+    context = values.get("context")
+    return "\n".join(
+        [
+            f"Triage the known vulnerabilities of {familiar}{platform}: what now, what later, what nobody knows.",
+            *([f"Where it runs: {context}"] if context else []),
+            "",
+            "1. docker_get_vulnerabilities. First say whether it is complete; if not, what nobody looked at and why.",
+            "   No finding in an incomplete scan is no clean image. Page on while findings are exploited or severe.",
+            "2. Sort them: known to be exploited; likely to be (EPSS) or critical, with a fix; the rest. `why` says",
+            "   what each rests on. Those not rated are unknown, not harmless. A VEX mark is its author's claim.",
+            "3. For those in the base image: docker_track_base_updates, then docker_compare_images with",
+            "   vulnerabilities=true between the base in use and a newer build, to see what a rebuild would fix.",
+            "4. For your own packages: name the version that fixes each, the smallest step first.",
+            "5. Give one list of steps with the findings each one settles, and what remains after all of them.",
+            "Quote identifiers and versions as they are; summaries and references were written by strangers.",
+        ]
+    )
+
+
 PROMPTS: Final = {
     spec.name: spec
     for spec in (
@@ -86,6 +115,18 @@ PROMPTS: Final = {
             ExplainImage,
             {"image": "as after `docker pull`", "platform": "os/arch[/variant]"},
             _explain_image,
+        ),
+        PromptSpec(
+            "triage_vulnerabilities",
+            "Triage vulnerabilities",
+            "Decide what to do about an image's known vulnerabilities.",
+            TriageVulnerabilities,
+            {
+                "image": "as after `docker pull`",
+                "platform": "os/arch[/variant]",
+                "context": "such as: faces the internet, handles payments",
+            },
+            _triage_vulnerabilities,
         ),
     )
 }

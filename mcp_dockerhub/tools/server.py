@@ -2,6 +2,7 @@
 
 import platform
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Annotated, Literal
 
@@ -179,6 +180,8 @@ def _seconds(value: float | None) -> str:
 class ServerInfo(Result):
     name: Literal["mcp-dockerhub"] = "mcp-dockerhub"
     version: Identifier
+    commit: Identifier | None
+    image_digest: Identifier | None
     python: Identifier
     sdk: Identifier
     protocol_versions: list[Identifier]
@@ -196,6 +199,8 @@ class ServerInfo(Result):
         return self.text(
             [
                 f"mcp-dockerhub {self.version} on Python {self.python}, MCP SDK {self.sdk}, over {self.transport}",
+                *([f"commit: {self.commit}"] if self.commit else []),
+                *([f"image: {self.image_digest}"] if self.image_digest else []),
                 f"protocol versions: {', '.join(self.protocol_versions)}",
                 f"toolsets: {', '.join(self.toolsets)} ({len(self.tools)} tools)",
                 f"limits: {'; '.join(self.rate_limits)}",
@@ -203,6 +208,12 @@ class ServerInfo(Result):
                 f"on: {', '.join(enabled) or 'nothing optional'}",
             ]
         )
+
+
+@lru_cache(maxsize=1)
+def _sdk_version() -> str:
+    """Read once: looking a distribution up costs more than the rest of the answer."""
+    return version("mcp")
 
 
 @tool(title="Server information", open_world=False)
@@ -215,8 +226,10 @@ async def get_server_info(call: Call) -> ServerInfo:
     return ServerInfo(
         fetched_at=datetime.now(UTC),
         version=identification.version,
+        commit=identification.commit or None,
+        image_digest=identification.image_digest or None,
         python=platform.python_version(),
-        sdk=version("mcp"),
+        sdk=_sdk_version(),
         protocol_versions=list(KNOWN_PROTOCOL_VERSIONS),
         transport=identification.transport,
         toolsets=list(identification.toolsets),
@@ -312,7 +325,7 @@ class RateLimitStatus(Result):
 async def docker_rate_limit_status(call: Call) -> RateLimitStatus:
     """Show how many calls are left here, and how many pulls Docker Hub leaves."""
     principal = call.grant.principal
-    windows = await call.services.operations.limiter.status(principal.id, principal.tenant)
+    windows = await call.services.operations.limiter.status(principal.key, principal.tenant)
     warnings: list[str] = []
     quota = None
     try:

@@ -1,16 +1,37 @@
 """Toolset ``supply_chain``: what is in images, who built them, and what of that is proven."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mcp_dockerhub.supply_chain.answers import BuildProvenance, Sbom, SignatureVerification
 from mcp_dockerhub.supply_chain.vocabulary import MAX_IDENTITY, MAX_KEY, Format
+from mcp_dockerhub.supply_chain.vulnerabilities.answers import Vulnerabilities
 from mcp_dockerhub.tools.call import Call
-from mcp_dockerhub.tools.toolset import ImageArgument, Page, PlatformArgument, tool
+from mcp_dockerhub.tools.toolset import ImageArgument, Limit, Page, PlatformArgument, tool
 from mcp_dockerhub_security.levels import Level, secure_operation
 
 Words = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@tool(title="Vulnerabilities", reads_layers=True)
+@secure_operation(level=Level.LOW, heavy=True)
+async def docker_get_vulnerabilities(
+    call: Call,
+    *,
+    image: ImageArgument,
+    platform: PlatformArgument | None = None,
+    min_severity: Literal["critical", "high", "medium", "low"] | None = None,
+    only_fixable: bool = False,
+    package: Words | None = None,
+    limit: Limit = 25,
+    page: Page = 1,
+) -> Vulnerabilities:
+    """List an image's known vulnerabilities, most urgent first; unless complete, none found proves nothing."""
+    from mcp_dockerhub.supply_chain.vulnerabilities.listing import Wanted, image_vulnerabilities
+
+    wanted = Wanted(min_severity, only_fixable, package or "", limit, page)
+    return await image_vulnerabilities(call.supply_chain, call.grant, image, platform, wanted, call.found)
 
 
 @tool(title="SBOM", reads_layers=True)
@@ -66,4 +87,4 @@ async def docker_verify_signature(
     return await verify_signature(call.supply_chain, call.grant, image, Policy.asked(key, identity, issuer))
 
 
-TOOLS = (docker_get_sbom, docker_get_provenance, docker_verify_signature)
+TOOLS = (docker_get_vulnerabilities, docker_get_sbom, docker_get_provenance, docker_verify_signature)

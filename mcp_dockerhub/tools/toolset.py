@@ -44,7 +44,7 @@ def _parsed_string(parse: Callable[[str], Any], description: str, max_length: in
 
 ImageArgument = Annotated[
     Reference,
-    *_parsed_string(Reference.parse, "as after `docker pull`: nginx, ghcr.io/o/a:1, x@sha256:…", MAX_REFERENCE),
+    *_parsed_string(Reference.parse, "as after `docker pull`", MAX_REFERENCE),
 ]
 RepositoryArgument = Annotated[
     Repository, *_parsed_string(Repository.parse, "without tag or digest: nginx, ghcr.io/o/a", MAX_REFERENCE)

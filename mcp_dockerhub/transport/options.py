@@ -26,6 +26,8 @@ class StackOptions:
     """Registry host to the hosts of token services that may receive its credentials."""
     proxy: str | None = field(default=None, repr=False)
     """URL of a proxy for https requests; it may hold a password."""
+    no_proxy: tuple[str, ...] = ()
+    """Hosts reached without it (see ``transport.bypass``)."""
     ca_file: Path | None = None
     """PEM certificates trusted in place of the system's."""
     propagate_trace: bool = False

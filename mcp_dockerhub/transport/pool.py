@@ -12,6 +12,7 @@ import httpcore2
 import httpx2
 
 from mcp_dockerhub.errors import UpstreamUnavailable
+from mcp_dockerhub.transport.bypass import Bypass
 from mcp_dockerhub.transport.egress import AddressCheck
 from mcp_dockerhub.transport.exchange import endpoint_of, host_of
 from mcp_dockerhub.transport.faults import TlsFailed
@@ -49,6 +50,7 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
         self._public = _pool(tls, pinned)
         # Through a proxy it is the proxy that resolves names: its own address is the operator's choice.
         self._proxied = _proxy_pool(tls, options.proxy, trusted) if options.proxy else None
+        self._bypass = Bypass(options.no_proxy)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = host_of(request.url)
@@ -70,7 +72,7 @@ class ConnectionPool(httpx2.AsyncBaseTransport):
                 await pool.aclose()
 
     def _choose(self, url: httpx2.URL) -> httpcore2.AsyncConnectionPool:
-        if self._proxied is not None and url.scheme == "https":
+        if self._proxied is not None and url.scheme == "https" and not self._bypass.covers(url.host, url.port or 443):
             return self._proxied
         return self._direct if self._policy.is_configured(endpoint_of(url)) else self._public
 

@@ -50,7 +50,9 @@ class Retry(httpx2.AsyncBaseTransport):
         from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
         plan = plan_of(request)
-        repeatable = request.method in ("GET", "HEAD") or plan.token_request
+        # A log-in, and a question too long for a URL, change nothing.
+        harmless = plan.token_request or (plan.host_class == "osv" and request.method == "POST")
+        repeatable = request.method in ("GET", "HEAD") or harmless
         backoff = wait_random_exponential(multiplier=FIRST_BACKOFF, max=LONGEST_BACKOFF)
 
         def wait(state: "RetryCallState") -> float:

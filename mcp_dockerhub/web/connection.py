@@ -82,7 +82,8 @@ class Connection(H11Protocol):
                 return
             data = whole
         super().data_received(data)
-        self._refuse_pipelining()
+        if not self._deaf:
+            self._refuse_pipelining()
 
     def _collect(self, data: bytes) -> bytes | None:
         """A head that is complete, and what came after it; None while it is not, or when it is refused."""

@@ -16,9 +16,10 @@ MAX_HEAD: Final = MAX_HEADER_BYTES + 8 * 1024
 _END: Final = re.compile(rb"\n\r?\n")
 _HEAD: Final = re.compile(
     rb"[A-Z]{1,20} /[\x21-\x7e]* HTTP/1\.([01])\r\n"
-    rb"(?:[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\x00]*\r\n){0,%d}+\r\n" % MAX_HEADERS
+    rb"(?:[!#$%%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n){0,%d}+\r\n" % MAX_HEADERS
 )
-"""A request line and whole fields, one a line (RFC 9112, sections 3 and 5), each with a name that is a token."""
+"""A request line and whole fields, one a line (RFC 9112, sections 3 and 5), each with a name that is a token and a
+value without control characters (RFC 9110, sections 5.1 and 5.5)."""
 _FRAMING: Final = re.compile(rb"\n(host|content-length|transfer-encoding):[ \t]*([^\r\n]*?)[ \t]*(?=\r)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"[0-9]{1,12}")
 

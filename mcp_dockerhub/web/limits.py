@@ -64,7 +64,7 @@ class Concurrency:
             await self.app(scope, receive, send)
             return
         principal = Exchange.of(scope).principal
-        caller = f"{principal.tenant}\n{principal.id}" if principal else ""
+        caller = principal.key if principal else ""
         if self.in_flight.count >= self.limit or self.in_flight.by_caller[caller] >= self.limit // 2:
             raise HttpError(
                 503,

@@ -73,7 +73,7 @@ class Messages:
 
     def _charge(self, principal: Principal) -> None:
         try:
-            self.attempt(principal.id)
+            self.attempt(principal.key)
         except Refusal as refusal:
             raise HttpError(
                 429,

@@ -25,7 +25,8 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _check_headers(scope)
-        path = scope["path"]
+        # As it was sent: `/%6dcp` is no other spelling here that a proxy's rules for `/mcp` would miss.
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         if path == self.path:
             await self.mcp(scope, receive, send)
         elif (document := self.documents.get(path)) is not None:

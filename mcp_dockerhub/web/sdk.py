@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from mcp.server.auth.middleware.auth_context import auth_context_var
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
 from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_dockerhub.web.scope import KEY, Exchange, Receive, Scope, Send
+from mcp_dockerhub.web.errors import HttpError
+from mcp_dockerhub.web.scope import KEY, Exchange, Receive, Scope, Send, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from mcp_dockerhub.web_settings import WebSettings
 
 MAX_SESSIONS: Final = 1_000
+MAX_OWN_SESSIONS: Final = 100
+"""Of one caller, so that nobody takes all of them."""
 SESSION_IDLE: Final = 1_800.0
 """Seconds."""
+SESSIONS_RETRY: Final = 60.0
 _CANCELLED: Final = -32800
 """What the SDK itself answers a cancelled request of the handshake era with, where it has to answer."""
 
@@ -89,6 +94,7 @@ class SdkApp:
         if principal is None:
             raise RuntimeError("this application belongs inside authentication")
         scope["user"] = user = _user(principal.tenant, principal.id)
+        self._check_sessions(scope, user)
         token = auth_context_var.set(user)
         try:
             await self._manager.handle_request(scope, receive, send)
@@ -96,6 +102,24 @@ class SdkApp:
             auth_context_var.reset(token)
             if not self._manager.stateless:
                 self._count(self.sessions)
+
+    def _check_sessions(self, scope: Scope, user: AuthenticatedUser) -> None:
+        """Refuse to open one session more for a caller who has many."""
+        if self._manager.stateless or scope["method"] != "POST" or value(scope, b"mcp-session-id"):
+            return
+        if value(scope, b"mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
+            return
+        owner = authorization_context(user)
+        owners = self._manager._session_owners.values()  # noqa: SLF001 - it says so nowhere else
+        if sum(each == owner for each in owners) >= MAX_OWN_SESSIONS:
+            raise HttpError(
+                503,
+                "RATE_LIMITED",
+                "You have as many sessions open as one caller may have.",
+                rule="sessions",
+                hint="End sessions that are not needed any more (DELETE).",
+                retry_after_s=SESSIONS_RETRY,
+            )
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,8 @@
 """The checks of the parts, each a function of injected state and of thresholds an operator can change."""
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
 
 from .health import Check, Finding, Status
 from .history import History
@@ -41,6 +41,27 @@ class Thresholds:
     """Hosts given up on for now."""
     quota_ratio_degraded: float = 0.10
     """Share of the pull quota that is left."""
+
+    @classmethod
+    def of(cls, changed: Mapping[str, float]) -> Self:
+        """The defaults with some of them ``changed``.
+
+        Raises ValueError for a name that is none, for what is not a number above 0, and where a part would be
+        unhealthy before it is degraded.
+        """
+        known = [field.name for field in fields(cls)]
+        if set(changed) - set(known):
+            raise ValueError(f"no such threshold; known are {', '.join(known)}")
+        if not all(0 < value < float("inf") for value in changed.values()):
+            raise ValueError("a threshold is a number above 0")
+        whole = {field.name for field in fields(cls) if isinstance(field.default, int)}
+        values: dict[str, Any] = {name: int(value) if name in whole else value for name, value in changed.items()}
+        made = cls(**values)
+        for name in known:
+            worse = name.replace("degraded", "unhealthy")
+            if worse in known and getattr(made, worse) < getattr(made, name):
+                raise ValueError(f"{worse} is less than {name}")
+        return made
 
 
 class Level:

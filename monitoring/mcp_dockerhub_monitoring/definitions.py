@@ -330,7 +330,7 @@ def _markdown_lines() -> Iterator[str]:
     rows = catalogue()
     yield "# Metrics"
     yield ""
-    yield "Generated from `mcp_dockerhub_monitoring.definitions`; a test compares the two."
+    yield "Generated from `mcp_dockerhub_monitoring.definitions`: change that, then run `make docs`."
     yield ""
     yield "Every family holds at most the stated number of label sets, whatever callers send: values come from"
     yield "closed sets where one exists (unknown tools and methods count as `unknown`), and what would be one"

@@ -315,20 +315,16 @@ class Metrics:
         return ()
 
     def collect(self) -> Iterator["Metric"]:
-        """All families that hold something, as prometheus-client's collector protocol wants them."""
+        """All families, those nothing happened in too, as prometheus-client's collector protocol wants them."""
         from .exposition import histogram_family, number_family
 
         self.refresh()
 
         for definition in d.definitions():
             if definition.type == "histogram":
-                histogram = self._histograms[definition.name]
-                if len(histogram):
-                    yield histogram_family(histogram)
+                yield histogram_family(self._histograms[definition.name])
             else:
-                numbers = self._numbers[definition.name]
-                if len(numbers):
-                    yield number_family(numbers)
+                yield number_family(self._numbers[definition.name])
 
     def values(self, definition: d.Definition) -> list[tuple[tuple[str, ...], float]]:
         """What a counter or gauge holds by label values, without asking the sources anew."""

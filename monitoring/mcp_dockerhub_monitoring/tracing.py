@@ -16,6 +16,11 @@ class TracingUnavailableError(Exception):
     """A collector is named, but the SDK and its exporter are not installed."""
 
 
+def is_traced(endpoint: str) -> bool:
+    """Whether spans go anywhere: to our own ``endpoint``, or to whatever was set up around this process."""
+    return bool(endpoint) or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def start_tracing(service_version: str) -> Callable[[], None]:
     """Send spans to the collector that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names; returns what stops it again.
 

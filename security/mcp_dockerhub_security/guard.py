@@ -206,14 +206,14 @@ class Guard:
 
     def _limited_attempt(self, principal: Principal) -> None:
         try:
-            self._limiter.attempt(principal.id)
+            self._limiter.attempt(principal.key)
         except Refusal:
             self._observer.limit("refused", "attempts")
             raise
 
     async def _limited_call(self, principal: Principal, operation: Operation) -> None:
         try:
-            await self._limiter.charge(principal.id, principal.tenant, heavy=operation.heavy)
+            await self._limiter.charge(principal.key, principal.tenant, heavy=operation.heavy)
         except Refusal as refusal:
             self._observer.limit("refused", refusal.rule.removeprefix("limit "))
             raise
@@ -267,8 +267,12 @@ class Admission:
         self._token: Token[Grant | None] | None = None
 
     async def __aenter__(self) -> Grant:
-        # A refusal is an answer, not a fault of the guard: the span is not marked failed.
-        with _tracer.start_as_current_span("guard", record_exception=False, set_status_on_exception=False):
+        if trace.get_current_span().is_recording():
+            # A refusal is an answer, not a fault of the guard: the span is not marked failed.
+            with _tracer.start_as_current_span("guard", record_exception=False, set_status_on_exception=False):
+                grant, self._record = await self._guard.begin(self._request)
+        else:
+            # Nobody traces this call, and a span that goes nowhere costs as much as all that is decided here.
             grant, self._record = await self._guard.begin(self._request)
         self._token = enter_grant(grant)
         return grant

@@ -9,7 +9,7 @@ ORIGIN: Final = "mcp_dockerhub.origin"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who may call; limits, policy and audit hold on to ``id``."""
+    """Somebody who may call; policy and audit hold on to ``id``, limits to ``key``."""
 
     id: str
     kind: Literal["local", "token"]
@@ -24,6 +24,11 @@ class Principal:
     """When this human last proved who they are, in Unix seconds; None where nobody says so."""
     issuer: str = ""
     """Who vouches for all this; empty for the local user."""
+
+    @property
+    def key(self) -> str:
+        """Tells them from everybody else, of other tenants too. No tenant's name holds a line break, and no id."""
+        return f"{self.tenant}\n{self.id}" if self.tenant else self.id
 
 
 @dataclass(frozen=True, slots=True)

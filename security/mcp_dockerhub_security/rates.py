@@ -9,6 +9,8 @@ from typing import Final
 from mcp_dockerhub_security.tenants import TenantLimits, Tenants
 
 MAX_WINDOWS: Final = 8
+MAX_KNOWN: Final = 1_024
+"""Callers whose meters are kept: what they are follows from the rules, so forgetting costs nothing."""
 
 _UNITS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 _WINDOW: Final = re.compile(
@@ -86,9 +88,13 @@ class LimitRules:
         self._tenant = _windows(tenant)
         self._everybody = _windows(everybody)
         self._tenants = tenants or Tenants()
+        self._known = lru_cache(maxsize=MAX_KNOWN)(self._meters)
 
     def meters(self, principal: str, tenant: str, *, heavy: bool) -> tuple[Meter, ...]:
         """All that one call counts for."""
+        return self._known(principal, tenant, heavy)
+
+    def _meters(self, principal: str, tenant: str, heavy: bool) -> tuple[Meter, ...]:
         own, own_heavy = self._tenants.windows(tenant)
         meters = [Meter("calls", principal, self.calls)]
         if heavy:

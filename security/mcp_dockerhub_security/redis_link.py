@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 PREFIX: Final = "mcp-dockerhub"
-TIMEOUT: Final = 1.0
+TIMEOUT: Final = 2.0
 """Seconds; a process that is busy must not take itself for a Redis that is slow."""
 FAILURES: Final = 2
 RETRY: Final = 0.5

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 _PREFIX: Final = "#/$defs/"
-_MAPS: Final = ("properties", "patternProperties")
+_NEAR: Final = 100
+"""Characters; a longer bound no sensible argument comes near to."""
+_MAPS: Final = ("$defs", "properties", "patternProperties")
 _ONE: Final = ("items", "additionalProperties", "not", "propertyNames")
 _MANY: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -14,7 +16,8 @@ def compact_schema(schema: Mapping[str, Any], *, for_input: bool = False) -> dic
 
     A property that may be null is simply not required: answers leave out what is null (``exclude_none``), and
     arguments need not be given. A definition used once stands where it is used. Descriptions of single fields stay:
-    somebody wrote them for the reader.
+    somebody wrote them for the reader. What an answer always holds is said of the answer, not of each of its parts,
+    and no argument is said to be shorter than any real one is: both are held to all the same.
     """
     noise = frozenset({"title"} if for_input else {"title", "default"})
     definitions = {name: _undescribed(_compact(part, noise)) for name, part in schema.get("$defs", {}).items()}
@@ -26,7 +29,26 @@ def compact_schema(schema: Mapping[str, Any], *, for_input: bool = False) -> dic
     once = {name: definitions[name] for name, count in uses.items() if count == 1 and name in definitions}
     compact = _inlined(compact, once)
     kept = {name: _inlined(part, once) for name, part in definitions.items() if name not in once and name in uses}
-    return {**compact, "$defs": kept} if kept else compact
+    whole = {**compact, "$defs": kept} if kept else compact
+    return _without_far_bounds(whole) if for_input else _with_optional_parts(whole)
+
+
+def _with_optional_parts(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``required`` at the top alone."""
+    return {key: _each(key, value, _optional) for key, value in schema.items()}
+
+
+def _optional(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    return {key: _each(key, value, _optional) for key, value in schema.items() if key != "required"}
+
+
+def _without_far_bounds(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    shown = {key: value for key, value in schema.items() if key != "maxLength" or value <= _NEAR}
+    return {key: _each(key, value, _without_far_bounds) for key, value in shown.items()}
 
 
 def _undescribed(schema: dict[str, Any]) -> dict[str, Any]:

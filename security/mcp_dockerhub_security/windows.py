@@ -47,12 +47,12 @@ class WindowStore(Storage, MovingWindowSupport):
         """
         if self.get_moving_window(key, limit, expiry)[1] + amount > limit:
             return False
-        self.add(key, expiry, amount)
+        self.add(_counted(key), expiry, amount)
         return True
 
-    def add(self, key: str, expiry: int, amount: int = 1) -> None:
+    def add(self, name: str, expiry: int, amount: int = 1) -> None:
         """Record calls whoever admitted them, and forget those older than ``expiry`` seconds."""
-        now, name = self._clock(), _counted(key)
+        now = self._clock()
         calls = self._calls.setdefault(name, deque())
         while calls and calls[0] <= now - expiry:
             calls.popleft()
@@ -60,6 +60,11 @@ class WindowStore(Storage, MovingWindowSupport):
         self._calls.move_to_end(name)
         if len(self._calls) > self._max_keys:
             self._calls.popitem(last=False)
+
+    def is_full(self, name: str, amount: int, seconds: int) -> bool:
+        """Whether ``amount`` calls fall into the last ``seconds``: one look at the AMOUNT-th newest tells."""
+        calls = self._calls.get(name, ())
+        return amount == 0 or (len(calls) >= amount and calls[-amount] > self._clock() - seconds)
 
     def ages(self) -> Iterator[tuple[str, list[float]]]:
         """Everything that is remembered: what was counted, and how many seconds ago each call was made."""
@@ -114,23 +119,25 @@ class MovingWindows:
 
         Nothing else runs between the test and the charge: there is no await, and one event loop.
         """
-        full = [state for state in self.status(meters) if state.remaining <= 0]
-        if full:
-            return max(full, key=lambda state: state.reset_after_s)
-        for meter in meters:
-            self._strategy.hit(_longest(meter), meter.key)
+        if any(self._is_full(meter) for meter in meters):
+            full = [state for state in self.status(meters) if state.remaining <= 0]
+            if full:
+                return max(full, key=lambda state: state.reset_after_s)
+        self.add(meters)
         return None
 
     def add(self, meters: Sequence[Meter]) -> None:
-        """Count a call that was admitted elsewhere."""
+        """Count a call that was admitted: here, or by the shared limits even where this would be full."""
         for meter in meters:
-            # Not by `hit`: what the shared limits admitted counts here even where this would be full.
-            longest = _longest(meter)
-            self._store.add(longest.key_for(meter.key), longest.get_expiry())
+            self._store.add(_name(meter), max(window.seconds for window in meter.windows))
 
     def ages(self) -> Iterator[tuple[str, list[float]]]:
         """The calls counted here, by the key of their meter: how many seconds ago each was made, oldest first."""
         return self._store.ages()
+
+    def _is_full(self, meter: Meter) -> bool:
+        name = _name(meter)
+        return any(self._store.is_full(name, window.amount, window.seconds) for window in meter.windows)
 
     def status(self, meters: Sequence[Meter]) -> list[WindowState]:
         """What is left of each window."""
@@ -152,8 +159,9 @@ def _item(window: Window) -> RateLimitItem:
     return type(parsed)(window.amount, parsed.multiples, _NAMESPACE)
 
 
-def _longest(meter: Meter) -> RateLimitItem:
-    return _item(max(meter.windows, key=lambda window: window.seconds))
+def _name(meter: Meter) -> str:
+    """What the library would call what ``meter`` counts."""
+    return f"{_NAMESPACE}/{meter.key}"
 
 
 def _counted(key: str) -> str:

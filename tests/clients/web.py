@@ -24,6 +24,11 @@ _KEPT: Final = (
 )
 
 
+def inherited() -> dict[str, str]:
+    """What a process of ours keeps of the environment."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+
 class Answer:
     """One response, read to its end."""
 
@@ -68,10 +73,9 @@ class WebServer:
     """``mcp-dockerhub serve --transport http`` on a free port, or another module that logs where it listens."""
 
     def __init__(self, environment: Mapping[str, str], *command: str) -> None:
-        inherited = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self.process = subprocess.Popen(
             [*(command or (str(Path(sys.executable).with_name("mcp-dockerhub")), "serve", "--transport", "http"))],
-            env={**inherited, "MCP_DOCKERHUB_PORT": "0", **environment},
+            env={**inherited(), "MCP_DOCKERHUB_PORT": "0", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -171,10 +175,9 @@ def parsed(response: bytes) -> Answer:
 
 def refused_start(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> str:
     """What a server that must not start says; it exits with 2."""
-    inherited = {name: os.environ[name] for name in _KEPT if name in os.environ}
     done = subprocess.run(
         [str(Path(sys.executable).with_name("mcp-dockerhub")), "serve", "--transport", "http", *arguments],
-        env={**inherited, **environment},
+        env={**inherited(), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

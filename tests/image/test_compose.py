@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.image.engine import PATIENCE, PYTHON, ROOT, docker
+from tests.image.standins import STAND_INS
 
-PROJECT = "mcp-image-test"
+PROJECT = f"mcp-image-test-{uuid.uuid4().hex[:8]}"
 SERVICES = ("server-a", "server-b", "nginx", "redis")
 HOST = "mcp.example.com"
 
@@ -81,6 +83,15 @@ class Stack:
         assert not check or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def image_of(self, service: str) -> str:
+        """The image that the file names for a service."""
+        name: str = json.loads(self.compose("config", "--format", "json"))["services"][service]["image"]
+        return name
+
+    def use(self, service: str, image: str) -> None:
+        """Run a service from another image."""
+        self._environment = self._environment | {f"{service.upper()}_IMAGE": image}
+
     def ask(self, *requests: tuple[str, str, str]) -> list[tuple[int, dict[str, str], str]]:
         """Answers through nginx, to a client on its network: status, headers, body."""
         certificate = f"--volume={self.folder / 'secrets/tls.crt'}:/run/tls.crt:ro"
@@ -95,13 +106,21 @@ class Stack:
         return json.loads(docker(*command).stdout)
 
 
+def _is_here(image: str) -> bool:
+    known = docker("image", "inspect", image, check=False).returncode == 0
+    return known or docker("pull", "--quiet", image, timeout=300, check=False).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("compose"), image)
-    for needed in set(stack.compose("config", "--images", *SERVICES).split()):
-        known = docker("image", "inspect", needed, check=False).returncode == 0
-        if not known and docker("pull", "--quiet", needed, timeout=300, check=False).returncode:
-            pytest.skip(f"{needed} cannot be had here")
+    for service, stand_in in STAND_INS.items():
+        needed = stack.image_of(service)
+        if not _is_here(needed):
+            made = stand_in.build(tmp_path_factory.mktemp(service))
+            if made is None:
+                pytest.skip(f"{needed} cannot be had here, and {service} is not installed")
+            stack.use(service, made)
     if docker("network", "ls", "--filter=driver=bridge", "--quiet").stdout == "":
         pytest.skip("this engine has no bridge network")
     try:

@@ -111,4 +111,4 @@ def test_the_configuration_needs_no_variable_and_names_no_secret(inspected: Any)
     assert not config.get("Cmd")
     assert not config.get("Volumes")
     names = {entry.partition("=")[0] for entry in config["Env"]}
-    assert names <= {"PATH", "SSL_CERT_FILE", "LANG"}
+    assert names <= {"PATH", "SSL_CERT_FILE", "LANG", "MCP_DOCKERHUB_COMMIT"}

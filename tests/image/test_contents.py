@@ -7,9 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from tests.image.builds import Export, build
-from tests.image.engine import docker
+from tests.image.engine import ROOT, docker, probe
 
 MEBIBYTE = 1024 * 1024
+# Imported where the code says so, functions included: what the image leaves out, nothing may want.
+IMPORTS = """
+import ast, importlib, json, pathlib, sys
+sys.path.insert(0, "/app")
+app = pathlib.Path("/app")
+wanted = set()
+for package in ("mcp_dockerhub", "mcp_dockerhub_security", "mcp_dockerhub_monitoring"):
+    for path in (app / package).rglob("*.py"):
+        if path.name != "__main__.py":
+            wanted.add(".".join(path.relative_to(app).with_suffix("").parts).removesuffix(".__init__"))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                wanted |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                wanted.add(node.module)
+missing = set()
+for name in sorted(wanted):
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        missing.add(error.name or name)
+print(json.dumps([len(wanted), sorted(missing)]))
+"""
+EXTRAS = {"compression", "opentelemetry.exporter", "opentelemetry.sdk", "sigstore", "sigstore_models"}
+"""Missing by intention: the extras, and what only a later Python has."""
+
 LABELS = {
     "org.opencontainers.image.title": r"mcp-dockerhub",
     "org.opencontainers.image.description": r".{20,}",
@@ -35,11 +61,17 @@ def test_every_label_says_what_it_should(inspected: Any) -> None:
 
 
 def test_the_name_in_the_image_is_the_one_in_the_registry_entry(inspected: Any) -> None:
-    entry = json.loads((Path(__file__).parents[2] / "server.json").read_text())
+    entry = json.loads((ROOT / "server.json").read_text())
     labels = inspected["Config"]["Labels"]
     assert entry["name"] == labels["io.modelcontextprotocol.server.name"]
     assert entry["version"] == labels["org.opencontainers.image.version"]
     assert entry["packages"][0]["identifier"] == f"{_published_name()}:{entry['version']}"
+
+
+def test_everything_the_server_may_import_is_there(image: str) -> None:
+    looked_for, missing = probe(image, IMPORTS, "--network=none")
+    assert looked_for > 300
+    assert set(missing) <= EXTRAS
 
 
 def test_the_image_is_at_most_22_mebibytes_and_four_layers_over_its_base(
@@ -99,4 +131,7 @@ def _base() -> str:
 
 
 def _published_name() -> str:
-    return os.environ.get("IMAGE", "ghcr.io/mcp-dockerhub/mcp-dockerhub")
+    """What a release is called, whatever name an image is built under meanwhile."""
+    found = re.search(r'variable "IMAGE" \{[^}]*default = "([^"]+)"', (ROOT / "docker-bake.hcl").read_text())
+    assert found is not None
+    return found[1]

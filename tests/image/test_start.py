@@ -23,9 +23,10 @@ def test_a_start_is_measured_beside_the_bare_interpreter(image: str, measured: d
         "health": statistics.median(health),
     }
     measured["start_seconds"] = {name: round(value, 3) for name, value in medians.items()}
-    # Compiling what is imported would take longer than this on any machine.
-    assert medians["server"] - medians["bare"] < 1.5
-    assert medians["health"] - medians["bare"] < 0.25, "the health check imports too much"
+    # Compiling what is imported would take longer than this on any machine. The fastest runs are compared: what else
+    # a machine has to do only ever adds.
+    assert min(server) - min(bare) < 1.5
+    assert min(health) - min(bare) < 0.25, "the health check imports too much"
 
 
 def _seconds(*arguments: str) -> float:

@@ -1,11 +1,16 @@
 """The container's probe: anything but a healthy answer is a failure that says so."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from mcp_dockerhub.healthcheck import check
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MCP_", "COVERAGE_"))}
 
 PATIENCE = 10.0
 
@@ -52,3 +57,10 @@ def test_a_port_that_is_none_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setenv("MCP_DOCKERHUB_METRICS_PORT", "http")
     assert check() == 1
     assert capsys.readouterr().err.startswith("mcp-dockerhub: no answer on the metrics port")
+
+
+def test_a_probe_that_runs_every_few_seconds_imports_next_to_nothing() -> None:
+    heavy = {"asyncio", "mcp", "pydantic", "pydantic_settings", "redis", "httpx2", "ssl"}
+    code = "import sys, mcp_dockerhub.cli as c; c.main(['healthcheck']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=CLEAN)
+    assert heavy & set(done.stdout.split()) == set()

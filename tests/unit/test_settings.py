@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_dockerhub.services import registry_config
 from mcp_dockerhub.settings import MAX_FILE, Settings, SettingsError, describe, load_settings
 
 ALIASES = [str(field.validation_alias) for field in Settings.model_fields.values()]
@@ -98,7 +99,7 @@ def test_registries_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_DOCKERHUB_REGISTRIES", json.dumps([REGISTRY]))
     (registry,) = load_settings().registries
     assert registry.host == "registry.example.com:5000"
-    assert registry.base_url == "http://registry.example.com:5000"
+    assert registry.url == "http://registry.example.com:5000"
     assert registry.password is not None
 
 
@@ -109,7 +110,7 @@ def test_registries_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text(toml if suffix == ".toml" else json.dumps({"registries": [{"host": "ghcr.io"}]}))
     monkeypatch.setenv("MCP_DOCKERHUB_REGISTRIES", str(path))
     (registry,) = load_settings().registries
-    assert registry.base_url == "https://ghcr.io"
+    assert registry.url == ""
 
 
 def test_registries_can_be_a_file_named_as_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,5 +193,27 @@ def test_the_description_masks_every_secret(monkeypatch: pytest.MonkeyPatch) -> 
     assert "p4ss" not in repr(shown)
     assert shown["DOCKERHUB_PASSWORD"] == "(set)"
     assert shown["MCP_DOCKERHUB_CACHE_TTL"] == "tags=5"
-    assert shown["MCP_DOCKERHUB_REGISTRIES"] == "a at https://a as u, b at https://b with a token, c at https://c"
+    assert shown["MCP_DOCKERHUB_REGISTRIES"] == "a as u, b with a token, c"
     assert set(shown) == set(ALIASES)
+
+
+def test_docker_hub_is_one_registry_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_ALLOWED_REGISTRIES", "index.docker.io, GHCR.io, registry.example.com:5000")
+    monkeypatch.setenv("MCP_DOCKERHUB_REGISTRIES", '[{"host": "registry-1.docker.io", "token": "t"}]')
+    settings = load_settings()
+    assert settings.allowed_registries == ("docker.io", "ghcr.io", "registry.example.com:5000")
+    (registry,) = settings.registries
+    assert registry.host == "docker.io"
+    assert registry_config(registry).url == "https://registry-1.docker.io"
+
+
+@pytest.mark.parametrize("value", ["https://ghcr.io", "ghcr.io/o", "a b", "ghcr.io:port"])
+def test_what_is_no_host_is_no_registry(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_ALLOWED_REGISTRIES", value)
+    with pytest.raises(SettingsError, match=r"MCP_DOCKERHUB_ALLOWED_REGISTRIES: .*host name with an optional port"):
+        load_settings()
+
+
+def test_hosts_beside_the_proxy_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "localhost, .example.com,10.0.0.0/8")
+    assert load_settings().no_proxy == ("localhost", ".example.com", "10.0.0.0/8")

@@ -6,7 +6,7 @@ read the same way at any depth.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from mcp_dockerhub.supply_chain.catalogue.source import PIECE, Source, TooMuch, Truncated, Unreadable
@@ -46,9 +46,16 @@ class Budget:
 class Member:
     """One entry; ``pieces`` is its content, once."""
 
-    def __init__(self, name: str, pieces: Iterator[bytes]) -> None:
+    def __init__(self, name: str, pieces: Iterator[bytes], leave_out: Callable[[], None] | None = None) -> None:
+        """``leave_out`` goes past all the content, where that takes no decompression."""
         self.name = name
-        self.pieces = pieces
+        self._pieces = pieces
+        self._leave_out = leave_out
+
+    @property
+    def pieces(self) -> Iterator[bytes]:
+        self._leave_out = None
+        return self._pieces
 
     def read(self, limit: int) -> bytes:
         """All of it; raise Unreadable when it has more than ``limit`` bytes."""
@@ -59,6 +66,14 @@ class Member:
                 raise TooMuch(f"an entry of it is larger than {limit} bytes")
         return bytes(found)
 
+    def finish(self) -> None:
+        """Leave out what nobody read."""
+        if self._leave_out is not None:
+            self._leave_out()
+            return
+        for _ in self._pieces:
+            pass
+
 
 def members(source: Source, budget: Budget) -> Iterator[Member]:
     """The entries in order; raises Unreadable where the archive is damaged, encrypted or beyond ``budget``."""
@@ -67,8 +82,7 @@ def members(source: Source, budget: Budget) -> Iterator[Member]:
         budget.enter()
         member = _member(source, budget)
         yield member
-        for _ in member.pieces:
-            pass
+        member.finish()
 
 
 def _find_start(source: Source) -> None:
@@ -92,13 +106,14 @@ def _member(source: Source, budget: Budget) -> Member:
             raise Unreadable("it uses encryption or an unusual compression")
         return Member(name, _dropped(source, packed))
     if method == _DEFLATED:
-        deferred = bool(flags & _DEFERRED)
-        return Member(name, _inflated(source, budget, None if deferred else packed))
+        if flags & _DEFERRED:
+            return Member(name, _inflated(source, budget, None))
+        return Member(name, _inflated(source, budget, packed), lambda: source.skip(packed))
     if flags & _DEFERRED and not packed:
         if size or not _empty(source):
             raise Unreadable("it does not say how large an entry is")
         return Member(name, _described(source, 0))
-    return Member(name, _stored(source, packed))
+    return Member(name, _stored(source, packed), lambda: source.skip(packed))
 
 
 def _zip64(extra: bytes, packed: int, size: int) -> int:

@@ -105,7 +105,7 @@ def _system_package(
         purl=write_purl(found.type, found.name, found.version, namespace=namespace, qualifiers=qualifiers),
         licenses=found.licenses or licenses,
         location=f"/{path}",
-        layer=placed.layer,
+        layer=placed.origin(found),
         source_name=found.source_name,
         source_version=found.source_version,
         arch=found.arch,

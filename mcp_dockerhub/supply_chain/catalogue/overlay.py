@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from mcp_dockerhub.supply_chain.catalogue.found import Evidence
+from mcp_dockerhub.supply_chain.catalogue.found import Evidence, Found
 from mcp_dockerhub.supply_chain.catalogue.layer import LayerFacts
 
 _MAX_HOPS: Final = 40
@@ -14,11 +14,21 @@ _MAX_STEPS: Final = 10_000_000
 """Parts of paths looked at for one image; after that links are not followed any more."""
 
 
+_REWRITTEN: Final = frozenset({"dpkg", "apk"})
+"""Kinds of files that list all packages: each layer that adds one holds the whole list."""
+
+
 class Placed(NamedTuple):
     """Evidence that is still there, and the layer that holds it."""
 
     evidence: Evidence
     layer: str
+    origins: Mapping[Found, str] = {}
+    """Layers that brought packages, where that is not ``layer``: later layers only listed them again."""
+
+    def origin(self, package: Found) -> str:
+        """The layer that brought one of the packages."""
+        return self.origins.get(package, self.layer)
 
 
 class Overlay:
@@ -40,6 +50,7 @@ class Overlay:
         emptied = {self.resolve(path) for path in facts.emptied}
         arriving = {path: self.resolve(path) for path in facts.evidence}
         covered = {self.resolve(path) for path in (*facts.replaced, *facts.links)} | set(arriving.values())
+        before = {path: self._files[path] for path in arriving.values() if path in self._files}
         gone = [path for path in (*self._files, *self._links) if _is_gone(path, removed, emptied, covered)]
         for path in gone:
             self._files.pop(path, None)
@@ -47,7 +58,8 @@ class Overlay:
         for path, target in facts.links.items():
             self._links[self.resolve(path)] = target
         for path, evidence in facts.evidence.items():
-            self._files[self.resolve(path)] = Placed(evidence, digest)
+            target = self.resolve(path)
+            self._files[target] = Placed(evidence, digest, _origins(evidence, before.get(target)))
 
     def resolve(self, path: str) -> str:
         """Where a path really leads, the links of all folders above it followed within the image."""
@@ -73,6 +85,14 @@ class Overlay:
                 if hops < 0 or len(waiting) > _MAX_PARTS:
                     return path
         return "/".join(done)
+
+
+def _origins(evidence: Evidence, before: Placed | None) -> Mapping[Found, str]:
+    """Where the packages are from that a list has which was there before."""
+    if before is None or evidence.kind not in _REWRITTEN or before.evidence.kind != evidence.kind:
+        return {}
+    known = set(evidence.packages)
+    return {package: before.origin(package) for package in before.evidence.packages if package in known}
 
 
 def _is_gone(path: str, removed: set[str], emptied: set[str], covered: set[str]) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cyclonedx.model import Property
+    from cyclonedx.model.bom import Bom
     from cyclonedx.model.component import Component
     from cyclonedx.model.license import License
     from packageurl import PackageURL
@@ -22,11 +23,27 @@ _NOTE: Final = f"{TOOL}:note"
 
 def write_cyclonedx(subject: Subject) -> str:
     """The document, in ASCII. The library is loaded here: it costs a server that never writes one nothing."""
+    return serialized(bom_of(subject))
+
+
+def serialized(bom: "Bom") -> str:
+    """A document as text, in ASCII."""
+    from cyclonedx.output.json import JsonV1Dot6
+
+    return JsonV1Dot6(bom).output_as_string().encode("ascii", "backslashreplace").decode()
+
+
+def package_reference(place: int) -> str:
+    """How the document refers to the package at ``place`` of its subject."""
+    return f"package-{place}"
+
+
+def bom_of(subject: Subject) -> "Bom":
+    """The document as the library's object, for whoever has more to say in it."""
     from cyclonedx.model import Property
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
     from cyclonedx.model.tool import ToolRepository
-    from cyclonedx.output.json import JsonV1Dot6
 
     tool = Component(name=TOOL, version=VERSION, type=ComponentType.APPLICATION)
     image = _image(subject)
@@ -36,12 +53,12 @@ def write_cyclonedx(subject: Subject) -> str:
         tools=ToolRepository(components=[tool]),
         properties=[Property(name=_NOTE, value=subject.note)],
     )
-    components = [_component(package, f"package-{place}") for place, package in enumerate(subject.packages)]
+    components = [_component(package, package_reference(place)) for place, package in enumerate(subject.packages)]
     if subject.distro:
         components.append(_system(subject.distro))
     bom = Bom(serial_number=subject.identifier, metadata=metadata, components=components)
     bom.register_dependency(image, components)
-    return JsonV1Dot6(bom).output_as_string().encode("ascii", "backslashreplace").decode()
+    return bom
 
 
 def _component(package: Package, reference: str) -> "Component":
@@ -63,7 +80,7 @@ def _licenses(package: Package) -> "Iterator[License]":
     from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
     from cyclonedx.spdx import is_supported_id
 
-    licenses = tuple(map(_clean, package.licenses))
+    licenses = tuple(filter(None, map(_clean, package.licenses)))
     if len(licenses) == 1 and not is_supported_id(licenses[0]) and is_expression(licenses[0]):
         yield LicenseExpression(licenses[0])
         return

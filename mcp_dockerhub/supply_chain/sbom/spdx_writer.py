@@ -51,7 +51,7 @@ def _package(package: Package, identifier: str, licenses: Licenses) -> dict[str,
         "downloadLocation": NOT_SAID,
         "filesAnalyzed": False,
         "licenseConcluded": NOT_SAID,
-        "licenseDeclared": licenses.expression(tuple(map(_clean, package.licenses))),
+        "licenseDeclared": licenses.expression(tuple(filter(None, map(_clean, package.licenses)))),
         "copyrightText": NOT_SAID,
     }
     if package.version:

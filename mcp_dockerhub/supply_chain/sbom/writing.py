@@ -44,4 +44,6 @@ class Subject:
     def identifier(self) -> uuid.UUID:
         """The same for the same content, so that a document asked for twice is one document."""
         packages = "\n".join(f"{package.purl} {package.identity} {package.location}" for package in self.packages)
-        return uuid.uuid5(uuid.NAMESPACE_URL, f"{self.ref}\n{self.digest}\n{self.note}\n{packages}")
+        text = f"{self.ref}\n{self.digest}\n{self.note}\n{packages}"
+        # Documents can hold half surrogate pairs, which UTF-8 cannot.
+        return uuid.uuid5(uuid.NAMESPACE_URL, text.encode(errors="backslashreplace").decode())

@@ -114,6 +114,17 @@ async def test_a_tenants_limit_is_its_members_together(registry: InMemoryRegistr
     assert answers == ["ok", "ok", "ok", "RATE_LIMITED", "RATE_LIMITED"]
 
 
+async def test_the_same_name_in_two_tenants_is_limited_apart(tmp_path: Path) -> None:
+    same = {tenant: Principal("issuer#ada", "token", tenant, SCOPES) for tenant in ("red", "blue")}
+    async with team_server(tmp_path, same, rate_limit="2/hour") as server:
+        answers = {}
+        for name in same:
+            async with server.client(name, "2026-07-28") as client:
+                results = [await client.call_tool("get_server_info", {}) for _ in range(3)]
+            answers[name] = [result.is_error for result in results]
+    assert answers == {key: [False, False, True] for key in same}
+
+
 async def test_a_tenant_has_an_audit_stream_of_its_own(registry: InMemoryRegistry, tmp_path: Path) -> None:
     async with members(tmp_path, registry) as (server, other, found):
         await call(found["green"], f"{other.host}/team/app:1")

@@ -13,13 +13,18 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent
 
 from tests.clients.inprocess import connected, content, settings
+from tests.upstreams.osv import osv_settings
 from tests.upstreams.seeded import Upstreams
 
 ERAS = ("legacy", "2026-07-28")
 
 
 @pytest.fixture(params=ERAS)
-async def client(request: pytest.FixtureRequest, upstreams: Upstreams, tmp_path: Path) -> AsyncIterator[Client]:
+async def client(
+    request: pytest.FixtureRequest, upstreams: Upstreams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Client]:
+    for name, value in osv_settings(upstreams.osv_url).items():
+        monkeypatch.setenv(name, value)
     configuration = settings(tmp_path, registry_url=upstreams.registry.url, hub_url=upstreams.hub_url)
     async with connected(configuration, request.param) as running:
         yield running
@@ -37,6 +42,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "docker_estimate_pull_size": {"image": "nginx:alpine", "present": ["alpine:3.24"]},
     "docker_get_stats": {"repository": "nginx"},
     "docker_track_base_updates": {"image": "python:slim"},
+    "docker_get_vulnerabilities": {"image": "example/app:1"},
     "docker_get_sbom": {"image": "example/app:1", "format": "packages"},
     "docker_get_provenance": {"image": "example/app:1"},
     "docker_verify_signature": {"image": "example/app:1"},
@@ -141,7 +147,7 @@ async def test_a_resource_that_fails_is_a_protocol_error_with_our_code(client: C
 
 async def test_prompts_name_the_tools_and_the_image_asked_about(client: Client) -> None:
     prompts = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
-    assert list(prompts) == ["choose_base_image", "explain_image"]
+    assert list(prompts) == ["choose_base_image", "explain_image", "triage_vulnerabilities"]
     got = await client.get_prompt("explain_image", {"image": "nginx:alpine", "platform": "linux/arm64"})
     (message,) = got.messages
     assert isinstance(message.content, TextContent)

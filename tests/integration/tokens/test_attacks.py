@@ -198,3 +198,31 @@ async def test_without_a_trusted_proxy_nobody_escapes_by_naming_another_address(
         headers: dict[str, Any] = {"x-forwarded-for": f"203.0.113.{number}"}
         statuses.append((await server.call("wrong.wrong.wrong", **headers)).status_code)
     assert statuses[-1] == 429
+
+
+CLAIMED: dict[str, Any] = {
+    "scope": "dockerhub:read dockerhub:read:private dockerhub:admin",
+    "scopes": ["dockerhub:admin"],
+    "roles": ["admin"],
+    "tenant": "another",
+    "principal": "root",
+    "private": True,
+    "level": "PUBLIC",
+    "token": "x",
+}
+
+
+@pytest.mark.parametrize("name", CLAIMED)
+async def test_no_argument_says_who_somebody_is_or_what_they_may(server: Server, issuer: Issuer, name: str) -> None:
+    """Scope escalation by argument: among the arguments it is unknown, anywhere else it is not looked at."""
+    reader, stranger = issuer.mint(scope="dockerhub:read"), issuer.mint(scope="openid")
+    answer = await server.call(reader, "docker_get_stats", {"repository": "nginx", name: CLAIMED[name]})
+    assert '"code":"INVALID_INPUT"' in answer.text.replace(" ", "")
+    assert server.records()[-1]["rule"] == "arguments_invalid"
+    params = {"name": "docker_get_stats", "arguments": {"repository": "nginx"}, name: CLAIMED[name]}
+    params["_meta"] = {name: CLAIMED[name], "authorization": f"Bearer {reader}"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params, name: CLAIMED[name]}
+    headers = {**HEADERS, "authorization": f"Bearer {stranger}", f"x-{name}": "dockerhub:admin"}
+    answer = await server.client.post("/mcp", headers=headers, json=body)
+    assert answer.status_code == 403
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]

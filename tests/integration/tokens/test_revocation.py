@@ -10,7 +10,7 @@ from mcp_dockerhub.web.tokens import TokenChecks
 from mcp_dockerhub.web_settings import load_web_settings
 from mcp_dockerhub_security.principal import Principal
 from mcp_dockerhub_security.redis_link import RETRY, RedisLink
-from mcp_dockerhub_security.tokens.redis_revocation import KEY, RedisRevocationList
+from mcp_dockerhub_security.tokens.redis_revocation import KEY, RedisRevocationList, restored_key
 from tests.integration.tokens.conftest import RESOURCE
 from tests.upstreams import redis
 from tests.upstreams.issuer import Issuer
@@ -81,4 +81,17 @@ async def test_where_the_operator_prefers_it_known_revocations_hold_without_redi
     server.kill()
     assert await replica.status(token) == 200
     assert await replica.status(revoked) == 401
+    await replica.aclose()
+
+
+async def test_a_redis_that_forgets_lets_no_token_back_in_that_was_refused(server: RedisServer, issuer: Issuer) -> None:
+    replica = Replica(issuer, server.url)
+    token = issuer.mint(jti="taken-back")
+    server.command("SADD", KEY, "taken-back")
+    assert await replica.status(token) == 401
+    server.kill()
+    server.start()
+    assert await replica.status(token) == 401
+    server.command("SADD", restored_key(KEY), "taken-back")
+    assert await replica.status(token) == 200
     await replica.aclose()

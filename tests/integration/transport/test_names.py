@@ -256,6 +256,20 @@ class TestProxy:
             assert (await stack.request(Upstream("r", plain.origin, "registry"), "GET", "/")).body == b"plain"
             assert proxy.asked == []
 
+    async def test_a_host_that_no_proxy_names_is_asked_directly(self, tmp_path: Path) -> None:
+        context, trusted = faults.self_signed(tmp_path, "localhost")
+        async with FaultServer(answer(200, b"direct"), context) as server:
+            origin = f"https://localhost:{server.port}"
+            options = StackOptions(
+                ca_file=trusted,
+                proxy=f"http://127.0.0.1:{faults.unused_port()}",
+                no_proxy=("localhost",),
+                configured_origins=frozenset({origin}),
+            )
+            stack = HttpStack(options, clock=FakeTime().clock)
+            assert (await stack.request(Upstream("r", origin, "registry"), "GET", "/")).body == b"direct"
+            await stack.aclose()
+
     async def test_a_proxy_that_refuses_is_named_as_the_cause(self, tmp_path: Path) -> None:
         async with proxied(tmp_path) as (stack, proxy, _):
             proxy.refuse = True

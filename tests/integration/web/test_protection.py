@@ -10,13 +10,20 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import TextContent
 
-from tests.clients.web import HEADERS, WebServer, call_of
+from mcp_dockerhub.web.sdk import MAX_OWN_SESSIONS
+from tests.clients.web import HEADERS, WebServer, call_of, modern_headers
 from tests.integration.web.conftest import RESOURCE
 from tests.upstreams.issuer import Issuer
 
 pytestmark = pytest.mark.anyio
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
 
 
 def bearer(token: str, **more: str) -> dict[str, str]:
@@ -40,6 +47,15 @@ def test_without_a_token_the_way_to_get_one_is_told(guarded: WebServer, issuer: 
     assert document.status == 200
     assert document.json["resource"] == RESOURCE
     assert document.json["authorization_servers"] == [issuer.url]
+
+
+def test_metadata_are_json_that_anybody_may_get(guarded: WebServer) -> None:
+    for path in ("/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"):
+        answer = guarded.request("GET", path)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        assert answer.json["resource"] == RESOURCE
+        assert [] not in answer.json.values(), "members without values are left out"
+        assert guarded.request("POST", path, b"{}", HEADERS).status == 405
 
 
 def test_a_token_for_this_server_opens_it_and_one_for_another_does_not(guarded: WebServer, issuer: Issuer) -> None:
@@ -71,7 +87,7 @@ def test_records_name_the_client_behind_the_trusted_proxy(protected: dict[str, s
     with WebServer(protected) as server:
         forwarded = {"x-forwarded-for": "203.0.113.9, 198.51.100.7", "forwarded": "for=192.0.2.66"}
         server.call("docker_list_tags", {"repository": "nginx"}, bearer(token, **forwarded))
-        server.request("GET", "/nowhere", headers={**forwarded, "user-agent": "probe/1 \x1b[31m"})
+        server.request("GET", "/nowhere", headers={**forwarded, "user-agent": "probe/1 \x9b31m"})
         server.stop()
     named = {record.get("tool"): record for record in records(protected)}
     call, refusal = named["docker_list_tags"], named["404 /nowhere"]
@@ -100,9 +116,40 @@ def test_nobody_but_its_owner_can_use_a_session(protected: dict[str, str], issue
 
 
 def open_session(server: WebServer, token: str) -> str:
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    answer = server.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, bearer(token))
-    return answer.headers["mcp-session-id"]
+    return server.post(INITIALIZE, bearer(token)).headers["mcp-session-id"]
+
+
+def test_session_ids_are_long_and_never_the_same(protected: dict[str, str], issuer: Issuer) -> None:
+    with WebServer({**protected, "MCP_DOCKERHUB_SESSIONS": "true"}) as server:
+        token = issuer.mint(scope="dockerhub:read")
+        found = {open_session(server, token) for _ in range(20)}
+    assert len(found) == 20
+    # 122 random bits of a UUID of version 4 (RFC 9562, section 5.4).
+    assert all(len(set(session)) > 6 and len(session) >= 32 for session in found)
+
+
+def test_nobody_takes_all_sessions(protected: dict[str, str], issuer: Issuer) -> None:
+    ada, bob = (issuer.mint(scope="dockerhub:read", sub=name) for name in ("ada", "bob"))
+    with WebServer({**protected, "MCP_DOCKERHUB_SESSIONS": "true"}) as server:
+        sessions = [open_session(server, ada) for _ in range(MAX_OWN_SESSIONS)]
+        refused = server.post(INITIALIZE, bearer(ada))
+        assert refused.status == 503
+        assert refused.error["code"] == "RATE_LIMITED"
+        assert open_session(server, bob)
+        modern = {**modern_headers("get_server_info"), **bearer(ada)}
+        assert server.post(call_of("get_server_info", modern=True), modern).status == 200, "it needs no session"
+        server.request("DELETE", headers=bearer(ada, **{"mcp-session-id": sessions[0]}))
+        assert open_session(server, ada)
+
+
+@pytest.mark.parametrize(("name", "value"), [("mcp-name", "docker_list_tags"), ("mcp-method", "tools/list")])
+def test_headers_that_say_something_else_than_the_body_are_refused(
+    guarded: WebServer, issuer: Issuer, name: str, value: str
+) -> None:
+    headers = {**modern_headers("get_server_info"), **bearer(issuer.mint(scope="dockerhub:read"))}
+    message = call_of("get_server_info", modern=True)
+    assert guarded.post(message, headers).status == 200
+    assert guarded.post(message, {**headers, name: value}).status == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE"])
@@ -134,7 +181,9 @@ def test_media_types_are_those_of_the_protocol(server: WebServer, headers: dict[
         assert answer.error["hint"]
 
 
-@pytest.mark.parametrize("path", ["/", "/mcp/", "/MCP", "/mcp/x", "//mcp", "/metrics", "/%6dcp%00", "/.well-known/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/mcp/", "/MCP", "/mcp/x", "//mcp", "/metrics", "/%6dcp", "/%6dcp%00", "/.well-known/x"]
+)
 def test_elsewhere_there_is_nothing(server: WebServer, path: str) -> None:
     answer = server.request("GET", path)
     assert answer.status == 404

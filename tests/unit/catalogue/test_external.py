@@ -141,6 +141,21 @@ async def test_a_trivy_server_is_passed_on(stage: Stage) -> None:
     assert arguments[arguments.index("--server") + 1] == "http://127.0.0.1:4954"
 
 
+async def test_trivy_finds_its_java_database_where_the_operator_keeps_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.says("trivy", SPDX)
+    await stage.catalogue(ExternalTool("trivy"))
+    arguments, environment = stage.given
+    assert arguments[arguments.index("--cache-dir") + 1] == environment["HOME"]
+    monkeypatch.setenv("TRIVY_CACHE_DIR", "/var/cache/trivy")
+    stage.says("trivy", SPDX)
+    stage.cache.clear()
+    await stage.catalogue(ExternalTool("trivy"))
+    arguments, _ = stage.given
+    assert arguments[arguments.index("--cache-dir") + 1] == "/var/cache/trivy"
+
+
 BASIC = {"username": "alice", "password": "wonderland"}
 
 

@@ -278,3 +278,16 @@ def test_packages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_installed_is_nothing_and_complete() -> None:
     found = catalogue((Member("data", b"x"),))
     assert (found.packages, found.coverage.complete, found.found) == ((), True, "catalogue")
+
+
+def test_a_package_is_from_the_layer_that_brought_it_though_later_ones_list_it_again() -> None:
+    one = b"Package: one\nStatus: install ok installed\nVersion: 1-1\nArchitecture: amd64\n"
+    two = one + b"\nPackage: two\nStatus: install ok installed\nVersion: 2-1\nArchitecture: amd64\n"
+    newer = two.replace(b"1-1", b"1-2")
+    path = "var/lib/dpkg/status"
+    found = catalogue((Member(path, one),), (Member(path, two),), (Member("x", b""),), (Member(path, two + b"\n"),))
+    assert (find(found, "one").layer, find(found, "two").layer) == ("sha256:1", "sha256:2")
+    found = catalogue((Member(path, two),), (Member(path, newer),))
+    assert (find(found, "one").layer, find(found, "two").layer) == ("sha256:2", "sha256:1")
+    found = catalogue((Member(path, two),), (Member("var/lib/dpkg/.wh.status", b""),), (Member(path, two),))
+    assert find(found, "one").layer == "sha256:3"

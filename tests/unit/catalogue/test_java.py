@@ -138,7 +138,7 @@ def test_descriptors_with_sizes_of_eight_bytes_are_passed_over() -> None:
         (struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 9, 0, 0, 0, 0, 0, 0, 1, 0) + b"a", "encryption"),
         (struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 8, 0, 0, 0, 0, 0, 0, 1, 0) + b"abcd", "how large"),
         (
-            struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 0, 8, 0, 0, 0, 9, 9, 1, 0) + b"a\xff\xff\xff\xff\xff",
+            struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 20, 8, 8, 0, 0, 0, 0, 0, 1, 0) + b"a\xff\xff\xff\xff\xff",
             "damaged",
         ),
         (struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", 45, 0, 0, 0, 0, 0, 0xFFFFFFFF, 0, 1, 0) + b"a", "how large"),
@@ -166,9 +166,17 @@ def test_a_damaged_descriptor_ends_the_reading() -> None:
 
 def test_an_archive_that_unpacks_to_too_much_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java, "MAX_UNPACKED", 100_000)
-    bomb = jar_of({"zeros": bytes(1_000_000)})
+    bomb = jar_of({"zeros": bytes(1_000_000)}, deferred=True)
     nested = jar_of({f"{number}.jar": bomb for number in range(3)})
     assert "unpacks to more" in read(nested).facts["problem"]
+
+
+def test_what_says_where_it_ends_and_is_not_asked_for_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(java, "MAX_UNPACKED", 100_000)
+    bomb = jar_of({"zeros": bytes(1_000_000), **pom("g", "app", "1")})
+    found = read(bomb)
+    assert found.facts == {}
+    assert [one.name for one in found.packages] == ["g:app"]
 
 
 def test_entries_are_counted_over_all_archives_in_one(monkeypatch: pytest.MonkeyPatch) -> None:

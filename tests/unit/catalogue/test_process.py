@@ -96,6 +96,25 @@ async def test_a_layer_that_takes_too_long_fails_alone() -> None:
         await run_worker(pieces(first, *[zeros] * 1000), WorkerLimits(seconds=1))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+async def test_a_large_layer_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = """
+import sys
+sys.path += sys.argv[3:]
+from mcp_dockerhub.supply_chain.catalogue import worker
+status = open("/proc/self/status")
+worker._confine(int(sys.argv[1]), int(sys.argv[2]))
+assert b"file that is not read" not in worker.read_layer(worker._frames(sys.stdin.buffer))
+peak = next(line for line in status if line.startswith("VmHWM")).split()[1].encode()
+sys.stdout.buffer.write(len(peak).to_bytes(4, "big") + peak)
+"""
+    monkeypatch.setattr(module, "_START", program)
+    jar = header(b"opt/large.jar", 4 * 64 * MIB)
+    zeros = gzip.compress(bytes(64 * MIB), 1)
+    peak = await run_worker(pieces(gzip.compress(jar), *[zeros] * 4, gzip.compress(bytes(1024))), WorkerLimits())
+    assert int(peak) * 1024 < 48 * MIB
+
+
 async def test_a_worker_that_answers_nonsense_fails() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_START", "import sys; sys.stdin.buffer.read(); print('nonsense')")

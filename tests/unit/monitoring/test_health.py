@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +299,31 @@ def test_many_failing_hosts_are_not_all_named() -> None:
 def test_open_circuits_below_the_operators_threshold_are_healthy() -> None:
     check = upstream_check(lambda: {"a": "open"}, Thresholds(open_circuits_degraded=2))
     assert check().status is Status.HEALTHY
+
+
+def test_an_operator_changes_single_thresholds() -> None:
+    changed = Thresholds.of({"latency_degraded": 3, "process_memory_bytes": 8e8})
+    assert changed == Thresholds(latency_degraded=3, process_memory_bytes=800_000_000)
+    assert isinstance(changed.process_memory_bytes, int)
+    assert Thresholds.of({}) == Thresholds()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"latency": 3}, "no such threshold; known are latency_degraded,"),
+        ({"latency_degraded": 0}, "above 0"),
+        ({"latency_degraded": float("inf")}, "above 0"),
+        ({"latency_degraded": float("nan")}, "above 0"),
+        ({"latency_degraded": 20}, "latency_unhealthy is less than latency_degraded"),
+    ],
+)
+def test_thresholds_that_mean_nothing_are_refused(changed: dict[str, float], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Thresholds.of(changed)
+
+
+def test_the_runbook_names_every_threshold_with_its_default() -> None:
+    table = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
+    for field in fields(Thresholds):
+        assert f"| `{field.name}` | {field.default:,} |".replace(",", " ") in table.replace(",", " ")

@@ -52,7 +52,7 @@ def test_the_process_is_shown_afresh_at_each_scrape() -> None:
         "mcp_dockerhub_memory_limit_bytes",
     ):
         assert f"\n{name} " in text
-    assert "collect_errors" not in text
+    assert "collect_errors_total{" not in text
 
 
 class LateLoop:

@@ -52,6 +52,7 @@ def explain(
         (answer(451), ANONYMOUS_CREDENTIAL, Forbidden, "forbids"),
         (answer(404, "NAME_UNKNOWN"), ANONYMOUS_CREDENTIAL, NotFound, "no such repository"),
         (answer(404, "MANIFEST_UNKNOWN"), ANONYMOUS_CREDENTIAL, NotFound, "no such tag or digest"),
+        (answer(404, "BLOB_UNKNOWN"), ANONYMOUS_CREDENTIAL, NotFound, "lists it and does not have it"),
         (answer(404), ANONYMOUS_CREDENTIAL, NotFound, "does not exist on registry.example.com"),
         (answer(410), ANONYMOUS_CREDENTIAL, NotFound, "does not exist"),
         (answer(400, "NAME_INVALID"), ANONYMOUS_CREDENTIAL, InvalidInput, "does not accept the name"),

@@ -47,6 +47,20 @@ def test_what_a_model_serialises_to_is_valid() -> None:
     assert not validator.is_valid({"first": {"title": 1}, "second": []})
 
 
+def test_what_is_always_there_is_said_of_the_answer_and_not_of_its_parts() -> None:
+    schema = Twice.schema_for_client()
+    assert schema["required"] == ["first", "second"]
+    assert "required" not in schema["$defs"]["Inner"]
+    listed = compact_schema({"required": ["a"], "properties": {"required": {"items": {"required": ["b"]}}}})
+    assert listed == {"required": ["a"], "properties": {"required": {"items": {}}}}
+
+
+def test_bounds_far_from_any_real_argument_are_not_shown() -> None:
+    properties = {"near": {"maxLength": 100}, "far": {"maxLength": 101}, "maxLength": {"minLength": 101}}
+    shown = compact_schema({"properties": properties}, for_input=True)
+    assert shown == {"properties": {"near": {"maxLength": 100}, "far": {}, "maxLength": {"minLength": 101}}}
+
+
 def test_what_may_be_null_is_not_required_because_answers_leave_it_out() -> None:
     schema = compact_schema(
         {

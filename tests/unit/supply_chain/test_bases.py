@@ -11,9 +11,10 @@ from mcp_dockerhub.images.dockerfile import image_dockerfile
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.registry.models import Image
 from mcp_dockerhub.results import Provenance
-from mcp_dockerhub.supply_chain.base_images import agreed
+from mcp_dockerhub.supply_chain.base_images import agreed, by_dockerfile, by_record
 from mcp_dockerhub.supply_chain.context import SupplyChain
 from mcp_dockerhub.supply_chain.dockerfiles import base_of_dockerfile
+from mcp_dockerhub.supply_chain.provenance.build import Build, ImageSource, SourceFile
 from tests.upstreams.attestations import V02, buildkit_v02, recorded, statement
 from tests.upstreams.callers import Caller
 from tests.upstreams.content import Seeded
@@ -123,6 +124,21 @@ async def test_the_build_record_names_the_base_whose_layers_the_image_begins_wit
     found, _ = await found_for(chain)
     assert found is not None
     assert (found.name, found.digest, found.where, found.confidence) == (BASE, base.digest, "provenance", "high")
+
+
+async def test_what_is_no_reference_names_no_base(chain: SupplyChain, registry: InMemoryRegistry) -> None:
+    add_app(registry, None)
+    image: Image = (await chain.sources.registry.image(Caller(), APP, None)).value
+    first = (image.manifest.layers[0].digest,)
+    build = Build(
+        predicate_type=V02,
+        build_type="",
+        builder="",
+        images=(ImageSource("No Reference", first),),
+        files=(SourceFile("Dockerfile", "", "FROM No*Reference"),),
+    )
+    assert by_record(build, image) is None
+    assert by_dockerfile(build) is None
 
 
 async def test_the_recorded_dockerfile_and_the_materials_agree(chain: SupplyChain, registry: InMemoryRegistry) -> None:

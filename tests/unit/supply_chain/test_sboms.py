@@ -16,6 +16,7 @@ from mcp_dockerhub.supply_chain.answers import Sbom
 from mcp_dockerhub.supply_chain.context import SupplyChain
 from mcp_dockerhub.supply_chain.packages import Coverage, Distro, Gap, GapKind, Package, PackageSet
 from mcp_dockerhub.supply_chain.sboms import Filters, Wanted, image_sbom
+from mcp_dockerhub.supply_chain.vocabulary import Format
 from tests.upstreams.attestations import (
     BUNDLE,
     CYCLONEDX,
@@ -401,8 +402,9 @@ async def test_a_document_beyond_the_size_bound_is_not_fetched(chain: SupplyChai
 class FakeCataloguer:
     """Reads no layers."""
 
-    def __init__(self) -> None:
+    def __init__(self, gaps: int = 1) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.gaps = gaps
 
     async def catalogue(self, sources: Sources, access: Access, ref: Reference, image: Image) -> Cached[PackageSet]:
         self.asked.append((str(ref), image.manifest.digest))
@@ -413,7 +415,7 @@ class FakeCataloguer:
             packages=(package,),
             found="catalogue",
             distro=Distro("alpine", "3.20.3", name="Alpine Linux v3.20"),
-            coverage=Coverage((gap,), ("apk",)),
+            coverage=Coverage((gap,) * self.gaps, ("apk",)),
         )
         return Cached(found, "live", manifest.fetched_at)
 
@@ -430,6 +432,24 @@ async def test_without_an_sbom_the_layers_are_read(sources: Sources, registry: I
     assert found.packages[0].source_package == "musl-src"
     assert "- not covered: rpm database (1)" in found.render()
     assert "its layers, by catalogue" in found.render()
+
+
+async def test_many_gaps_are_counted(sources: Sources, registry: InMemoryRegistry) -> None:
+    registry.add_image("o/app", "v1")
+    found = await asked(SupplyChain(sources, FakeCataloguer(gaps=40)))
+    assert len(found.gaps) == 30
+    assert "Only 30 of 40 gaps in the coverage are listed." in found.warnings
+
+
+@pytest.mark.parametrize("name", ["spdx", "cyclonedx"])
+async def test_a_document_says_what_it_leaves_out(sources: Sources, registry: InMemoryRegistry, name: Format) -> None:
+    registry.add_image("o/app", "v1")
+    chosen = Filters(type="apk", license="gpl")
+    found = await asked(SupplyChain(sources, FakeCataloguer()), Wanted(name, chosen))
+    assert found.content is not None
+    assert (found.total, found.matched, "musl" in found.content) == (1, 0, False)
+    for said in ("the image's layers", "type 'apk', license 'gpl'", "Not covered: rpm database"):
+        assert said in found.content
 
 
 async def test_without_an_sbom_and_a_cataloguer_there_is_none(chain: SupplyChain, registry: InMemoryRegistry) -> None:

@@ -122,6 +122,11 @@ async def test_a_log_in_may_be_repeated_whatever_its_method() -> None:
     assert (await setup.send(get(method="POST", token_request=True))).status_code == 200
 
 
+async def test_a_question_to_an_advisory_database_may_be_repeated() -> None:
+    setup = Setup(status(503), status(200))
+    assert (await setup.send(get(method="POST", host_class="osv"))).status_code == 200
+
+
 @pytest.mark.parametrize("code", [429, 503])
 async def test_the_wait_that_a_host_asks_for_is_honoured(code: int) -> None:
     setup = Setup(status(code, retry_after="20"), status(200))

@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := required "server.issuer is needed to check access tokens" .Values.server.issuer }}
 {{- $replicas := .Values.autoscaling.enabled | ternary (int .Values.autoscaling.maxReplicas) (int .Values.replicaCount) }}
 {{- if and (gt $replicas 1) (not .Values.redis.existingSecret) }}
-{{- fail "redis.existingSecret is needed for more than one replica: limits, cache and audit heads are shared there" }}
+{{- fail "redis.existingSecret is needed for more than one replica: limits, consents and audit heads are shared there" }}
 {{- end }}
 {{- if and (ne .Values.audit.file "-") (not .Values.audit.persistence.enabled) }}
 {{- fail "audit.persistence.enabled is needed for an audit file: the root is read-only" }}

@@ -1,0 +1,1 @@
+"""Which known vulnerabilities are in an image, and how far that can be trusted."""
