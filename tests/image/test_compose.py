@@ -89,8 +89,13 @@ class Stack:
         return name
 
     def use(self, service: str, image: str) -> None:
-        """Run a service from another image."""
+        """Run a service from a stand-in."""
         self._environment = self._environment | {f"{service.upper()}_IMAGE": image}
+        # Debian 12 has an nginx from before `http2` was a directive; every version still reads the older spelling.
+        configuration = self.folder / "nginx/nginx.conf"
+        text = configuration.read_text()
+        if service == "nginx":
+            configuration.write_text(text.replace(" ssl;", " ssl http2;").replace("http2 on;", ""))
 
     def ask(self, *requests: tuple[str, str, str]) -> list[tuple[int, dict[str, str], str]]:
         """Answers through nginx, to a client on its network: status, headers, body."""

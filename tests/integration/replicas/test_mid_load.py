@@ -120,7 +120,8 @@ def check_grants(clients: Crowd) -> None:
     admitted = Counter(told.who for told in clients.told if told.code == "ok")
     assert set(admitted) <= {f"user{number}" for number in range(USERS)}, "an intruder got in"
     assert max(admitted.values()) <= EACH
-    assert {told.status for told in clients.told if told.who == "scopeless"} <= {0, 403, 502, 503}
+    # 429 because the bad tokens of the others come from the same address, and too many of them close it for a while.
+    assert {told.status for told in clients.told if told.who == "scopeless"} <= {0, 403, 429, 502, 503}
     kept_out = {told.status for told in clients.told if told.who not in admitted and told.who != "scopeless"}
     # A user whose calls were all refused for the limit or an outage is told so with 200.
     assert {401} <= kept_out <= {0, 200, 401, 429, 502, 503}

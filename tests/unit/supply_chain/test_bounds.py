@@ -98,6 +98,13 @@ def test_a_parsed_sbom_takes_at_most_six_times_the_document(
     assert len(raw) > 800_000
     empty = json.dumps(statement(DIGEST, predicate_type, {**spdx([]), **cyclonedx([])})).encode()
     sbom_of_statement(unwrap(empty, "The modules loaded")[0])
+    # Twice, because the interpreter may happen to enlarge its table of interned strings during one of them.
+    peak = min(peak_of_parsing(raw) for _ in range(2))
+    assert peak <= FACTOR * len(raw), peak / len(raw)
+
+
+def peak_of_parsing(raw: bytes) -> int:
+    """The most bytes held while a document of at least 1,000 packages is fetched and parsed."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -107,7 +114,7 @@ def test_a_parsed_sbom_takes_at_most_six_times_the_document(
     finally:
         tracemalloc.stop()
     assert len(found.packages) >= 1_000
-    assert peak <= FACTOR * len(raw), peak / len(raw)
+    return peak
 
 
 def test_a_document_beyond_the_bound_is_refused_before_it_is_decoded() -> None:
