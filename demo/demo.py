@@ -1,7 +1,8 @@
-"""`make demo`: the installed server answers eight questions, over stdio, about images on a registry of this machine.
+"""`make demo`: the installed server answers ten questions, over stdio, about images on a registry of this machine.
 
-Everything runs on loopback: a registry and a stand-in Hub seeded with real images' facts, the server as a subprocess
-behind the official MCP client. Then come the audit records and the metrics of just those calls.
+Everything runs on loopback: a registry and a stand-in Hub seeded with real images' facts, an OSV with real advisories,
+the server as a subprocess behind the official MCP client. Then come the audit records and the metrics of just those
+calls.
 """
 
 import json
@@ -22,13 +23,18 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
-from tests.upstreams.seeded import running_upstreams
+from tests.upstreams.layers import OS_RELEASE, STATUS, Member, metadata, tar_of
+from tests.upstreams.osv import real_records
+from tests.upstreams.seeded import Upstreams, running_upstreams
 
 COMMAND: Final = str(Path(sys.executable).with_name("mcp-dockerhub"))
 PATIENCE: Final = 60.0
 """Seconds one answer may take."""
 LONGEST_ANSWER: Final = 24
 """Lines shown of one answer."""
+APPLICATION: Final = "demo/application:1"
+PACKAGES: Final = {"requests": "2.19.0", "urllib3": "1.23", "jinja2": "2.10", "six": "1.17.0"}
+"""What the application is made of, beside the three Debian packages of its base."""
 EMPTY_LABEL: Final = r'\w+="",|,\w+=""'
 
 
@@ -64,6 +70,8 @@ QUESTIONS: Final = (
         "docker_track_base_updates",
         {"image": "python:slim"},
     ),
+    Question("What is in the application that nobody wrote an SBOM for?", "docker_get_sbom", {"image": APPLICATION}),
+    Question("What is known to be wrong with it?", "docker_get_vulnerabilities", {"image": APPLICATION}),
 )
 
 
@@ -77,15 +85,29 @@ def main() -> int:
             "MCP_DOCKERHUB_METRICS_PORT": str(port),
             "MCP_DOCKERHUB_LOG_LEVEL": "warning",
         }
-        print(f"A registry at {upstreams.registry.url}, a Hub at {upstreams.hub_url}: real images' facts, no layers.")
+        _add_application(upstreams)
+        print(f"A registry at {upstreams.registry.url}, a Hub at {upstreams.hub_url}, an OSV at {upstreams.osv_url}.")
         metrics, failed = anyio.run(_ask_everything, settings, port)
         _heading("What was written down about these calls")
         _print_audit(audit)
         print(_run("audit", "verify", str(audit)))
         _heading("What was measured")
         _print_metrics(metrics)
-    print(f"\n{len(QUESTIONS)} questions, {failed} failed, {time.monotonic() - started:.1f} s, no image pulled.")
+    print(f"\n{len(QUESTIONS)} questions, {failed} failed, {time.monotonic() - started:.1f} s.")
     return 1 if failed else 0
+
+
+def _add_application(upstreams: Upstreams) -> None:
+    """An image with real layers and no documents attached, and the real advisories about what is in it."""
+    base = tar_of([Member("etc/os-release", OS_RELEASE), Member("var/lib/dpkg/status", STATUS)])
+    installed = [
+        Member(f"app/{name}-{version}.dist-info/METADATA", metadata(name, version))
+        for name, version in PACKAGES.items()
+    ]
+    repository, _, tag = APPLICATION.partition(":")
+    upstreams.registry.add_image(repository, tag, layers=(base, tar_of(installed)))
+    for record in real_records():
+        upstreams.osv.publish(record)
 
 
 async def _ask_everything(settings: dict[str, str], port: int) -> tuple[str, int]:
@@ -114,9 +136,11 @@ def _print_answer(answer: CallToolResult) -> None:
 def _print_audit(audit: Path) -> None:
     for line in audit.read_text().splitlines():
         record = json.loads(line)
-        operation = record["tool"] or record["method"]
-        facts = f"{record['principal']}  {operation:<26}{record['outcome']:<4}{record['duration_ms']:>8.1f} ms"
-        print(f"   {record['sequence']:>3}  {facts}  {record['hash'][:12]}  {' '.join(record['target'])}".rstrip())
+        facts = f"{record['event']:<9}"
+        if record["event"] == "outcome":
+            operation = record["tool"] or record["method"]
+            facts += f"{record['principal']}  {operation:<28}{record['outcome']:<4}{record['duration_ms']:>7.1f} ms"
+        print(f"   {record['sequence']:>3}  {record['hash'][:12]}  {facts}  {' '.join(record.get('target', ()))}".rstrip())
 
 
 def _print_metrics(exposition: str) -> None:

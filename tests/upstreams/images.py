@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tests.upstreams.attestations import IN_TOTO, V02, buildkit_v02, statement
 from tests.upstreams.content import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -23,8 +24,6 @@ from tests.upstreams.content import (
 )
 
 SEED: Final = Path(__file__).parent / "seed"
-IN_TOTO: Final = "application/vnd.in-toto+json"
-PREDICATES: Final = ("https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """What BuildKit attaches to one platform's image: provenance, made from the facts, and no SBOM."""
+
+    manifest: Document
+    config: Document
+    provenance: Document
+
+
+@dataclass(frozen=True, slots=True)
 class PlatformImage:
     """What one platform of an image is made of, its base's part included."""
 
@@ -53,8 +61,8 @@ class PlatformImage:
     history: list[dict[str, Any]]
     manifest: Document
     config: Document
-    attestation: tuple[Document, Document] | None
-    """The attestation manifest and its config, where the build had one."""
+    attestation: Attestation | None
+    """Where the build had one."""
 
     @property
     def size(self) -> int:
@@ -75,15 +83,16 @@ class SeededImage:
         for platform in self.platforms.values():
             yield platform.manifest
             if platform.attestation:
-                yield platform.attestation[0]
+                yield platform.attestation.manifest
 
     @property
-    def configs(self) -> Iterator[Document]:
+    def blobs(self) -> Iterator[Document]:
         """Everything served under `/blobs/`."""
         for platform in self.platforms.values():
             yield platform.config
             if platform.attestation:
-                yield platform.attestation[1]
+                yield platform.attestation.config
+                yield platform.attestation.provenance
 
 
 class TagFact(NamedTuple):
@@ -116,8 +125,8 @@ def seeded_images() -> list[SeededImage]:
 def seed_registry(registry: Seeder) -> None:
     """Put the documents of all images into a registry that does not ask for the layers."""
     for image in seeded_images():
-        for config in image.configs:
-            registry.put_blob(image.repository, config.body)
+        for blob in image.blobs:
+            registry.put_blob(image.repository, blob.body)
         for manifest in image.manifests:
             registry.put_manifest(image.repository, manifest.digest, manifest.body, manifest.media_type)
         for tag in image.tags:
@@ -170,7 +179,7 @@ def _platform(name: str, part: dict[str, Any], facts: dict[str, Any], base: Seed
             "annotations": facts["annotations"],
         },
     )
-    attestation = _attestation(part["attestation"]) if "attestation" in part else None
+    attestation = _attestation(name, manifest, part["created"], facts, base) if "attestation" in part else None
     return PlatformImage(part["created"], layers, history, manifest, config, attestation)
 
 
@@ -188,30 +197,44 @@ def _layer(media_type: str, digest: str, size: int) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": size}
 
 
-def _attestation(layers: list[list[Any]]) -> tuple[Document, Document]:
-    """The manifest and config BuildKit attaches to one platform's image."""
+def _attestation(
+    platform: str, image: Document, created: str, facts: dict[str, Any], base: SeededImage | None
+) -> Attestation:
+    material = {"uri": f"pkg:docker/{facts['base_name'].replace(':', '@')}"} if base else {}
+    predicate = buildkit_v02(
+        materials=[material | {"digest": _algorithm_and_value(base.index.digest)}] if base else [],
+        invocation={
+            "configSource": {"entryPoint": "Dockerfile"},
+            "parameters": {"frontend": "dockerfile.v0", "args": {}},
+            "environment": {"platform": platform},
+        },
+        metadata={
+            "buildFinishedOn": created,
+            "completeness": {"parameters": False, "environment": True, "materials": False},
+            "reproducible": False,
+        },
+    )
+    provenance = _json(IN_TOTO, statement(image.digest, V02, predicate))
     config = _json(
         OCI_CONFIG,
         {
             "architecture": "unknown",
             "os": "unknown",
             "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest, _ in layers]},
+            "rootfs": {"type": "layers", "diff_ids": [provenance.digest]},
         },
     )
-    # Every build has an SBOM or, as the last or only document, its provenance.
-    predicates = PREDICATES[-len(layers) :]
-    statements = [
-        _layer(IN_TOTO, digest, size) | {"annotations": {"in-toto.io/predicate-type": predicate}}
-        for (digest, size), predicate in zip(layers, predicates, strict=True)
-    ]
     manifest = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": config.descriptor,
-        "layers": statements,
+        "layers": [provenance.descriptor | {"annotations": {"in-toto.io/predicate-type": V02}}],
     }
-    return _json(OCI_MANIFEST, manifest), config
+    return Attestation(_json(OCI_MANIFEST, manifest), config, provenance)
+
+
+def _algorithm_and_value(digest: str) -> dict[str, str]:
+    return dict([digest.split(":")])
 
 
 def _index(facts: dict[str, Any], platforms: dict[str, PlatformImage], base: SeededImage | None) -> Document:
@@ -226,7 +249,7 @@ def _index(facts: dict[str, Any], platforms: dict[str, PlatformImage], base: See
         descriptor = platform.manifest.descriptor
         images.append(descriptor | {"annotations": annotations | made, "platform": platform_object(name)})
         if platform.attestation:
-            attestations.append(_attached(platform.attestation[0], descriptor["digest"]))
+            attestations.append(_attached(platform.attestation.manifest, descriptor["digest"]))
     body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*images, *attestations]}
     return _json(OCI_INDEX, body)
 
