@@ -158,7 +158,7 @@ def _wait_for(port: int) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks.run import compile_packages, print_table
+    from benchmarks.measures import compile_packages, print_table
     from tests.upstreams.seeded import running_upstreams
 
     compile_packages()

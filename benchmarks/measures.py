@@ -1,13 +1,15 @@
 """What is measured, one function a bar. Each gives figures of ours next to those of the bare server or to a bound."""
 
+import compileall
 import math
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from tests.upstreams.seeded import Upstreams
 
 OURS: Final = [str(Path(sys.executable).with_name("mcp-dockerhub")), "serve"]
 BARE: Final = [sys.executable, str(Path(__file__).with_name("bare_server.py"))]
+PACKAGES: Final = ("mcp", "mcp_types", "mcp_dockerhub", "mcp_dockerhub_security", "mcp_dockerhub_monitoring")
 STARTS: Final = 15
 ROUNDS: Final = 20
 CALLS_A_ROUND: Final = 50
@@ -204,3 +207,20 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 
 def _milli(seconds: float) -> float:
     return round(1000 * seconds, 3)
+
+
+def compile_packages() -> None:
+    """Without compiled modules a start takes seconds and measures the compiler."""
+    for name in PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise SystemExit(f"{name} is not installed: run `make bench`")
+        compileall.compile_dir(Path(spec.origin).parent, quiet=2)
+
+
+def print_table(measures: Iterable[Measure]) -> None:
+    for measure in measures:
+        verdict = "ok" if measure.kept else "NOT KEPT"
+        figures = ", ".join(f"{name} {value}" for name, value in measure.detail.items() if isinstance(value, float))
+        bar = f"{measure.value:>10,.2f} {measure.unit:<9} bar {measure.bound:>9,.2f}"
+        print(f"{measure.name:<46}{bar}  {verdict:<9} {figures}".rstrip())

@@ -3,7 +3,6 @@
 Prints a table, writes `benchmarks/results/latest.json`, and fails when a bar is not kept.
 """
 
-import compileall
 import json
 import platform
 import sys
@@ -11,7 +10,6 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +18,10 @@ from benchmarks.measures import (
     Bench,
     Measure,
     cached_call,
+    compile_packages,
     concurrent_calls,
     many_tags,
+    print_table,
     start_and_memory,
     tools_list,
 )
@@ -30,7 +30,6 @@ from benchmarks.security import security_prices
 from tests.upstreams.seeded import running_upstreams
 
 RESULTS: Final = Path(__file__).parent / "results"
-PACKAGES: Final = ("mcp", "mcp_types", "mcp_dockerhub", "mcp_dockerhub_security", "mcp_dockerhub_monitoring")
 
 
 def main() -> int:
@@ -51,23 +50,6 @@ def main() -> int:
     print_table(measures)
     write(measures)
     return 0 if all(measure.kept for measure in measures) else 1
-
-
-def compile_packages() -> None:
-    """Without compiled modules a start takes seconds and measures the compiler."""
-    for name in PACKAGES:
-        spec = find_spec(name)
-        if spec is None or spec.origin is None:
-            raise SystemExit(f"{name} is not installed: run `make bench`")
-        compileall.compile_dir(Path(spec.origin).parent, quiet=2)
-
-
-def print_table(measures: Iterable[Measure]) -> None:
-    for measure in measures:
-        verdict = "ok" if measure.kept else "NOT KEPT"
-        figures = ", ".join(f"{name} {value}" for name, value in measure.detail.items() if isinstance(value, float))
-        bar = f"{measure.value:>10,.2f} {measure.unit:<9} bar {measure.bound:>9,.2f}"
-        print(f"{measure.name:<46}{bar}  {verdict:<9} {figures}".rstrip())
 
 
 def write(measures: Iterable[Measure]) -> None:

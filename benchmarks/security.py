@@ -112,6 +112,6 @@ def _micro(seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    from benchmarks.run import print_table
+    from benchmarks.measures import print_table
 
     print_table(security_prices())

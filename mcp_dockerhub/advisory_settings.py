@@ -5,9 +5,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mcp_dockerhub.settings import PREFIX, Environment, Settings, setting
+from mcp_dockerhub.environment import EnvironmentSettings, setting
+from mcp_dockerhub.settings import PREFIX
 
 OSV: Final = "https://api.osv.dev"
 OSV_ARCHIVES: Final = "https://osv-vulnerabilities.storage.googleapis.com"
@@ -16,10 +16,8 @@ EPSS: Final = "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz"
 OFF: Final = "none"
 
 
-class AdvisorySettings(BaseSettings):
+class AdvisorySettings(EnvironmentSettings):
     """The effective configuration of vulnerability databases, frozen."""
-
-    model_config = Settings.model_config
 
     osv_url: str = setting(f"{PREFIX}OSV_URL", OSV, "Base URL of the OSV API, which packages are matched through.")
     database: Path | None = setting(
@@ -52,18 +50,6 @@ class AdvisorySettings(BaseSettings):
         "URL or path of the EPSS scores (CSV, may be gzipped), or `none`. Default: the local database's, else "
         f"`{EPSS}`.",
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """As for ``Settings``."""
-        return (init_settings, Environment(settings_cls))
 
     @field_validator("osv_url", "osv_archive_url")
     @classmethod

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 from mcp_dockerhub import __version__
 from mcp_dockerhub.advisory_settings import AdvisorySettings
+from mcp_dockerhub.environment import read
 from mcp_dockerhub.policies import load_document
 from mcp_dockerhub.protection import Protection
 from mcp_dockerhub.scan_settings import ScanSettings
-from mcp_dockerhub.settings import Settings, SettingsError, read
+from mcp_dockerhub.settings import Settings, SettingsError
 from mcp_dockerhub.tools.call import Services
 from mcp_dockerhub.tools.catalogue import Catalogue
 from mcp_dockerhub.tools.operations import Identification, Operations

@@ -166,9 +166,9 @@ def _config(arguments: argparse.Namespace) -> int:
 
     def show(settings: Any) -> int:
         from mcp_dockerhub.advisory_settings import AdvisorySettings
+        from mcp_dockerhub.environment import read
         from mcp_dockerhub.protection_settings import load_protection_settings
         from mcp_dockerhub.scan_settings import ScanSettings
-        from mcp_dockerhub.settings import read
         from mcp_dockerhub.token_settings import load_token_settings
         from mcp_dockerhub.web_settings import load_web_settings
 

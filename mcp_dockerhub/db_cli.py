@@ -59,7 +59,8 @@ def _update(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from mcp_dockerhub.advisory_settings import AdvisorySettings
-    from mcp_dockerhub.settings import SettingsError, load_settings, read
+    from mcp_dockerhub.environment import read
+    from mcp_dockerhub.settings import SettingsError, load_settings
 
     try:
         settings, advisory = load_settings(), read(AdvisorySettings)
@@ -132,8 +133,9 @@ def _held(path: Path) -> list[str]:
 
 def _status(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub.advisory_settings import AdvisorySettings
+    from mcp_dockerhub.environment import read
     from mcp_dockerhub.errors import Unsupported
-    from mcp_dockerhub.settings import SettingsError, read
+    from mcp_dockerhub.settings import SettingsError
     from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
 
     try:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
-from mcp_dockerhub.settings import PREFIX, Settings, SettingsError, environment_value
+from mcp_dockerhub.environment import environment_value
+from mcp_dockerhub.settings import PREFIX, Settings, SettingsError
 from mcp_dockerhub.tools.catalogue import Catalogue
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import re
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mcp_dockerhub.settings import PREFIX, Environment, Settings, read, setting
+from mcp_dockerhub.environment import EnvironmentSettings, read, setting
+from mcp_dockerhub.settings import PREFIX
 from mcp_dockerhub_security.rates import parse_limits
 from mcp_dockerhub_security.redis_link import check_redis_url
 
@@ -14,10 +14,8 @@ MIB: Final = 1024 * 1024
 _PREFIX_FORM: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 
 
-class ProtectionSettings(BaseSettings):
+class ProtectionSettings(EnvironmentSettings):
     """The effective configuration, frozen."""
-
-    model_config = Settings.model_config
 
     rate_limit_tenant: str = setting(
         f"{PREFIX}RATE_LIMIT_TENANT",
@@ -72,18 +70,6 @@ class ProtectionSettings(BaseSettings):
         validation_alias=f"{PREFIX}AUDIT_RETENTION_DAYS",
         description="Days after which rotated files of the audit log are deleted. Default: never.",
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment, as for the other settings."""
-        return (init_settings, Environment(settings_cls))
 
     @field_validator("rate_limit_tenant", "rate_limit_global")
     @classmethod

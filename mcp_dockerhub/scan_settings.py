@@ -5,15 +5,13 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mcp_dockerhub.settings import PREFIX, Environment, Settings, setting
+from mcp_dockerhub.environment import EnvironmentSettings, setting
+from mcp_dockerhub.settings import PREFIX
 
 
-class ScanSettings(BaseSettings):
+class ScanSettings(EnvironmentSettings):
     """The effective configuration of scans and of the persistent cache, frozen."""
-
-    model_config = Settings.model_config
 
     cache_dir: Path | None = setting(
         f"{PREFIX}CACHE_DIR",
@@ -49,18 +47,6 @@ class ScanSettings(BaseSettings):
         validation_alias=f"{PREFIX}SCAN_MAX_BYTES",
         description="Compressed bytes of the largest image whose layers are read.",
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """As for ``Settings``."""
-        return (init_settings, Environment(settings_cls))
 
     @field_validator("trivy_server")
     @classmethod

@@ -28,9 +28,10 @@ from mcp_types import (
 
 from mcp_dockerhub import __version__, render
 from mcp_dockerhub.application import Application
+from mcp_dockerhub.environment import split_names
 from mcp_dockerhub.errors import UpstreamTimeout
 from mcp_dockerhub.marking import marked
-from mcp_dockerhub.settings import CALL_TIMEOUT, PREFIX, Settings, SettingsError, split_names
+from mcp_dockerhub.settings import CALL_TIMEOUT, PREFIX, Settings, SettingsError
 from mcp_dockerhub.tools.call import Call
 from mcp_dockerhub.tools.resources import RESOURCES, ResourceSpec, find_resource
 from mcp_dockerhub.transport.deadline import call_deadline

@@ -1,24 +1,17 @@
-"""The only reader of the environment.
+"""What every way of running needs to know.
 
-Every setting is documented in ``docs/configuration.md``, which is generated from this module. Secrets may
-be given as ``NAME`` or, better, as ``NAME_FILE`` holding the path of a file with the value.
+Every setting is documented in ``docs/configuration.md``, which is generated from the modules of settings.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
 
+from mcp_dockerhub.environment import EnvironmentSettings, Names, read, setting, split_names
 from mcp_dockerhub.registry_settings import (
     MAX_FILE,
     PREFIX,
@@ -26,7 +19,6 @@ from mcp_dockerhub.registry_settings import (
     SettingsError,
     origin,
     parse_registries,
-    read_text,
     registry_host,
 )
 
@@ -35,53 +27,24 @@ __all__ = [
     "MAX_FILE",
     "PREFIX",
     "TOOLSETS",
-    "Environment",
-    "Names",
     "RegistrySetting",
     "Settings",
     "SettingsError",
     "describe",
     "load_settings",
-    "read",
-    "setting",
-    "split_names",
 ]
 
 TOOLSETS: Final = ("images", "supply_chain", "server")
 CALL_TIMEOUT: Final = 60.0
 """Seconds a whole call may take, everything included."""
 CACHE_KINDS: Final = frozenset({"search", "repository", "tags", "tag_digest", "dockerfile", "vulnerabilities"})
-SECRETS: Final = (
-    "DOCKERHUB_TOKEN",
-    "DOCKERHUB_PASSWORD",
-    f"{PREFIX}REGISTRIES",
-    f"{PREFIX}STATE_KEYS",
-    f"{PREFIX}INTROSPECTION_CLIENT_SECRET",
-    f"{PREFIX}REDIS_URL",
-    f"{PREFIX}AUDIT_KEY",
-)
 NO_USERNAME: Final = (
     "DOCKERHUB_TOKEN is set without DOCKERHUB_USERNAME: it cannot be exchanged, so Docker Hub is read anonymously."
 )
-Names = Annotated[tuple[str, ...], NoDecode]
 
 
-def setting(name: str, default: Any, description: str) -> Any:
-    """A field read from the environment variable ``name``; the description is part of the documentation."""
-    return Field(default=default, validation_alias=name, description=description)
-
-
-def split_names(value: Any) -> Any:
-    """A comma-separated list in text as a tuple; anything else unchanged."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """The effective configuration, frozen; environment names are the fields' aliases."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", case_sensitive=True, populate_by_name=True, hide_input_in_errors=True
-    )
 
     transport: Literal["stdio", "http"] = setting(
         f"{PREFIX}TRANSPORT", "stdio", "`stdio` for one client, `http` for a team."
@@ -221,18 +184,6 @@ class Settings(BaseSettings):
         description="Digest of the image this runs in, where the deployment knows it; `get_server_info` shows it.",
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment; no dotenv file is ever read."""
-        return (init_settings, Environment(settings_cls))
-
     @field_validator("toolsets", "tools", "exclude_tools", "allowed_registries", "no_proxy", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -312,23 +263,6 @@ class Settings(BaseSettings):
         return frozenset(f"{parts.scheme}://{parts.netloc}".lower() for parts in map(urlsplit, urls))
 
 
-class Environment(EnvSettingsSource):
-    """The environment, where ``NAME_FILE`` names a file that holds the value of a secret."""
-
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        files: dict[str, str | None] = {}
-        for name in SECRETS:
-            path = os.environ.get(f"{name}_FILE")
-            if path is None:
-                continue
-            if os.environ.get(name):
-                raise SettingsError(f"{name} and {name}_FILE are both set; give one of them.")
-            files[name] = read_text(Path(path), f"{name}_FILE").strip()
-        # An empty variable means "not set": compose files and client forms pass such.
-        self.env_vars = {name: value for name, value in {**self.env_vars, **files}.items() if value}
-
-
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read flags and environment.
 
@@ -336,27 +270,6 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         SettingsError: naming every setting that cannot be used, without its value.
     """
     return read(Settings, overrides)
-
-
-_S = TypeVar("_S", bound=BaseSettings)
-
-
-def read(kind: type[_S], overrides: Mapping[str, Any] | None = None) -> _S:
-    """``load_settings`` for settings of any kind."""
-    try:
-        return kind(**(overrides or {}))
-    except ValidationError as error:
-        problems = sorted(
-            {f"{_name_of(kind, detail['loc'])}: {detail['msg']}" for detail in error.errors(include_input=False)}
-        )
-        raise SettingsError("\n".join(problems)) from None
-
-
-def _name_of(kind: type[BaseSettings], location: tuple[int | str, ...]) -> str:
-    first = str(location[0]) if location else "settings"
-    field = kind.model_fields.get(first)
-    name = str(field.validation_alias) if field else first
-    return ".".join([name, *map(str, location[1:])])
 
 
 def describe(settings: BaseSettings) -> list[tuple[str, str]]:
@@ -381,8 +294,3 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={item:g}" for key, item in value.items()) or "(defaults)"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def environment_value(name: str) -> str | None:
-    """A variable that a policy file names as the place of a secret; everything else is a setting."""
-    return os.environ.get(name)

@@ -5,9 +5,9 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mcp_dockerhub.settings import PREFIX, Environment, Names, Settings, read, setting, split_names
+from mcp_dockerhub.environment import EnvironmentSettings, Names, read, setting, split_names
+from mcp_dockerhub.settings import PREFIX
 from mcp_dockerhub.web_settings import is_loopback
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
@@ -16,10 +16,8 @@ TYPES: Final = ("at+jwt", "jwt")
 MAX_CLAIM_NAME: Final = 200
 
 
-class TokenSettings(BaseSettings):
+class TokenSettings(EnvironmentSettings):
     """The effective configuration of token checks, frozen."""
-
-    model_config = Settings.model_config
 
     algorithms: Names = setting(
         f"{PREFIX}TOKEN_ALGORITHMS",
@@ -58,18 +56,6 @@ class TokenSettings(BaseSettings):
     introspection_client_secret: SecretStr | None = setting(
         f"{PREFIX}INTROSPECTION_CLIENT_SECRET", None, "Its secret there."
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment, as for the other settings."""
-        return (init_settings, Environment(settings_cls))
 
     @field_validator("algorithms", "types", mode="before")
     @classmethod

@@ -7,9 +7,9 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from mcp_dockerhub.settings import PREFIX, Environment, Names, Settings, SettingsError, read, setting, split_names
+from mcp_dockerhub.environment import EnvironmentSettings, Names, read, setting, split_names
+from mcp_dockerhub.settings import PREFIX, SettingsError
 
 PATH: Final = "/mcp"
 """Where the protocol is served."""
@@ -17,10 +17,8 @@ LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 MIB: Final = 1024 * 1024
 
 
-class WebSettings(BaseSettings):
+class WebSettings(EnvironmentSettings):
     """The effective configuration of the HTTP transport, frozen."""
-
-    model_config = Settings.model_config
 
     host: str = setting(f"{PREFIX}HOST", "127.0.0.1", "Address to listen on. Any but loopback needs tokens.")
     port: int = Field(
@@ -107,18 +105,6 @@ class WebSettings(BaseSettings):
         validation_alias=f"{PREFIX}DRAIN_TIMEOUT",
         description="Seconds that requests in flight get to end after SIGTERM.",
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment, as for the other settings."""
-        return (init_settings, Environment(settings_cls))
 
     @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod

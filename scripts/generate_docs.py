@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mcp_dockerhub.advisory_settings import AdvisorySettings
+from mcp_dockerhub.environment import SECRETS
 from mcp_dockerhub.protection_settings import ProtectionSettings
 from mcp_dockerhub.scan_settings import ScanSettings
-from mcp_dockerhub.settings import SECRETS, Settings
+from mcp_dockerhub.settings import Settings
 from mcp_dockerhub.token_settings import TokenSettings
 from mcp_dockerhub.tools.catalogue import Catalogue
 from mcp_dockerhub.tools.prompts import PROMPTS

@@ -6,8 +6,9 @@ import pytest
 
 from mcp_dockerhub.advisory_settings import AdvisorySettings
 from mcp_dockerhub.cache import Cache
+from mcp_dockerhub.environment import read
 from mcp_dockerhub.services import build_clients
-from mcp_dockerhub.settings import Settings, SettingsError, read
+from mcp_dockerhub.settings import Settings, SettingsError
 from mcp_dockerhub.supply_chain.advisories.composition import build_advisories
 from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
 from mcp_dockerhub.supply_chain.advisories.model import Query

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mcp_dockerhub.environment import read
 from mcp_dockerhub.scan_settings import ScanSettings
 from mcp_dockerhub.services import open_store, scanning
-from mcp_dockerhub.settings import SettingsError, read
+from mcp_dockerhub.settings import SettingsError
 
 PREFIX = "MCP_DOCKERHUB_"
 
