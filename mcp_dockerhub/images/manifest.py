@@ -23,6 +23,8 @@ from mcp_dockerhub_security.sanitize import Identifier, OutputModel, Prose, RawB
 
 MAX_ENTRIES: Final = 500
 MAX_ANNOTATIONS: Final = 100
+MAX_RAW: Final = 1024 * 1024
+"""Bytes of the largest document that an answer repeats."""
 _ROWS: Final = 40
 
 
@@ -51,7 +53,7 @@ class ManifestView(Result):
     """Layers of a manifest, manifests of an index."""
     annotations: dict[Identifier, Prose]
     raw: RawBase64 | None
-    """The exact bytes whose hash is the digest."""
+    """The exact bytes whose hash is the digest, of up to ``MAX_RAW``."""
 
     def render(self) -> str:
         pairs = (
@@ -84,7 +86,12 @@ async def image_manifest(
         seen.warn(*document.warnings)
     entries = entries_of(document)
     annotations = labels(document.annotations)
-    _say_what_is_cut(seen, entries, annotations)
+    repeatable = document.size <= MAX_RAW
+    _say_what_is_cut(seen, entries, annotations, "; raw has all" if repeatable else "")
+    if raw and not repeatable:
+        seen.warn(
+            f"raw is left out: the document has {render.size(document.size)}, and up to {MAX_RAW:,} bytes are shown."
+        )
     return ManifestView(
         source=seen.source,
         fetched_at=seen.fetched_at,
@@ -99,7 +106,7 @@ async def image_manifest(
         config=_config(document),
         entries=[_content(entry) for entry in entries[:MAX_ENTRIES]],
         annotations=dict(list(annotations.items())[:MAX_ANNOTATIONS]),
-        raw=base64.b64encode(document.raw).decode("ascii") if raw else None,
+        raw=base64.b64encode(document.raw).decode("ascii") if raw and repeatable else None,
     )
 
 
@@ -142,10 +149,12 @@ def _what(entry: Content) -> str:
     return entry.platform or entry.media_type
 
 
-def _say_what_is_cut(seen: Provenance, entries: Sequence[Descriptor], annotations: Mapping[str, str]) -> None:
+def _say_what_is_cut(
+    seen: Provenance, entries: Sequence[Descriptor], annotations: Mapping[str, str], rest: str
+) -> None:
     for name, total, limit in (
         ("entries", len(entries), MAX_ENTRIES),
         ("annotations", len(annotations), MAX_ANNOTATIONS),
     ):
         if total > limit:
-            seen.warn(f"Only {limit} of {total} {name} are listed; raw has all.")
+            seen.warn(f"Only {limit} of {total} {name} are listed{rest}.")

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from mcp_dockerhub.images.manifest import MAX_ANNOTATIONS, MAX_ENTRIES, image_manifest
+from mcp_dockerhub.images.manifest import MAX_ANNOTATIONS, MAX_ENTRIES, MAX_RAW, image_manifest
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
@@ -59,6 +59,20 @@ async def test_raw_is_the_exact_bytes_of_the_digest(
     assert raw == image.raw
     assert found.digest == f"sha256:{hashlib.sha256(raw).hexdigest()}"
     assert "exact bytes in the structured answer" in found.render()
+
+
+async def test_raw_of_a_document_no_model_could_read_is_left_out_and_said_to_be(
+    registry: InMemoryRegistry, sources: Sources, access: Caller
+) -> None:
+    notes = {f"note{number}": "x" * 10_000 for number in range(MAX_ANNOTATIONS + 10)}
+    index = registry.add_index(NAME, "v1", [registry.add_image(NAME)], annotations=notes)
+    assert len(index.raw) > MAX_RAW
+    found = await image_manifest(sources, access, REF, None, raw=True)
+    assert found.raw is None
+    assert found.warnings == [
+        "Only 100 of 110 annotations are listed.",
+        "raw is left out: the document has 1.10 MB, and up to 1,048,576 bytes are shown.",
+    ]
 
 
 async def test_artifacts_are_named_and_shown_too(registry: InMemoryRegistry, sources: Sources, access: Caller) -> None:
