@@ -111,10 +111,14 @@ CMD ["python3", "-m", "mcp_dockerhub"]
 FROM workbench AS test
 RUN --network=none --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip install --quiet --no-deps --no-index /wheel/*.whl
-COPY pyproject.toml Makefile *.md server.json ./
+COPY pyproject.toml Makefile Dockerfile docker-bake.hcl *.md *.json *.yml ./
+COPY .github .github
+COPY benchmarks benchmarks
+COPY demo demo
 COPY deploy deploy
 COPY docs docs
 COPY monitoring monitoring
+COPY requirements requirements
 COPY scripts scripts
 COPY security security
 COPY tests tests

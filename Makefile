@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DIST := build/wheel
 SOURCES := $(shell find mcp_dockerhub security/mcp_dockerhub_security monitoring/mcp_dockerhub_monitoring \
 	-not -path '*/__pycache__*' 2>/dev/null)
-# Of the checkout only `tests` can be imported, in processes that tests start too: the rest is the wheel.
+# Of the checkout only `tests` and `demo` can be imported, in processes that tests start too: the rest is the wheel.
 AGAINST_WHEEL = PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/path
 # An editable installation, once asked for with `make dev`, serves every target but `test`.
 INSTALLED = $(if $(wildcard $(VENV)/.editable),$(VENV)/.editable,$(VENV)/.wheel)
@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## see the server answer questions, against a registry and a 
 	@$(BIN)/python -m demo.demo
 
 test: $(VENV)/.wheel docker-registry ## run every test against the built wheel, with coverage
-	@mkdir -p build/path && ln -sfn ../../tests build/path/tests
+	@mkdir -p build/path && ln -sfn ../../tests ../../demo build/path/
 	@$(BIN)/coverage erase
 	$(AGAINST_WHEEL) $(BIN)/coverage run $(BIN)/pytest $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet

@@ -140,7 +140,8 @@ def _print_audit(audit: Path) -> None:
         if record["event"] == "outcome":
             operation = record["tool"] or record["method"]
             facts += f"{record['principal']}  {operation:<28}{record['outcome']:<4}{record['duration_ms']:>7.1f} ms"
-        print(f"   {record['sequence']:>3}  {record['hash'][:12]}  {facts}  {' '.join(record.get('target', ()))}".rstrip())
+        targets = " ".join(record.get("target", ()))
+        print(f"   {record['sequence']:>3}  {record['hash'][:12]}  {facts}  {targets}".rstrip())
 
 
 def _print_metrics(exposition: str) -> None:

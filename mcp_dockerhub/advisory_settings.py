@@ -31,7 +31,8 @@ class AdvisorySettings(EnvironmentSettings):
         gt=0,
         le=3650,
         validation_alias=f"{PREFIX}DATABASE_MAX_AGE",
-        description="Days after which answers from the local database carry a warning about its age.",
+        description="Days after which no scan with the local database is called complete: newer advisories are not in "
+        "it.",
     )
     osv_archive_url: str = setting(
         f"{PREFIX}OSV_ARCHIVE_URL",

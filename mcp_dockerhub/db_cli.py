@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 it was not updated, or there is none; 2 the command or the
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +59,7 @@ def _update(arguments: argparse.Namespace) -> int:
 
     from mcp_dockerhub.advisory_settings import AdvisorySettings
     from mcp_dockerhub.environment import read
+    from mcp_dockerhub.errors import Unsupported
     from mcp_dockerhub.settings import SettingsError, load_settings
 
     try:
@@ -70,12 +70,15 @@ def _update(arguments: argparse.Namespace) -> int:
     if path is None:
         return _unusable("set MCP_DOCKERHUB_DATABASE, or say where the database is to be: --database FILE")
     try:
-        ecosystems = _named(arguments.ecosystem) or _held(path)
+        ecosystems = _chosen(arguments.ecosystem, path)
     except ValueError as problem:
         return _unusable(str(problem))
-    if not ecosystems:
-        return _unusable("there is no database yet: say what it is to hold, such as --ecosystem PyPI Debian")
-    return asyncio.run(_run(settings, advisory, path, ecosystems))
+    except Unsupported as error:
+        return _failed(f"{error.message} {error.hint}")
+    try:
+        return asyncio.run(_run(settings, advisory, path, ecosystems))
+    except KeyboardInterrupt:
+        return _failed("stopped: the database is what it was")
 
 
 async def _run(settings: "Settings", advisory: "AdvisorySettings", path: Path, ecosystems: Sequence[str]) -> int:
@@ -87,9 +90,10 @@ async def _run(settings: "Settings", advisory: "AdvisorySettings", path: Path, e
     try:
         feeds = _feeds(advisory, clients.http)
         updated = await Updater(clients.http, advisory.osv_archive_url, path, feeds).update(ecosystems, _say)
-    except (DockerHubError, NotUpdated) as error:
-        hint = getattr(error, "hint", "")
-        return _failed(" ".join(filter(None, (str(error), hint))))
+    except DockerHubError as error:
+        return _failed(f"{error.message} The database is what it was.")
+    except NotUpdated as error:
+        return _failed(str(error))
     finally:
         await clients.aclose()
     _report(updated)
@@ -98,14 +102,14 @@ async def _run(settings: "Settings", advisory: "AdvisorySettings", path: Path, e
 
 def _feeds(advisory: "AdvisorySettings", http: "HttpClient") -> Mapping[str, "Source"]:
     """The lists that are kept with the advisories, fetched anew each time."""
-    from mcp_dockerhub.advisory_settings import EPSS, KEV, OFF
+    from mcp_dockerhub.advisory_settings import EPSS, KEV
     from mcp_dockerhub.cache import Cache
     from mcp_dockerhub.supply_chain.advisories import epss, kev
     from mcp_dockerhub.supply_chain.advisories.composition import source_of
 
     cache = Cache()
-    places = {"kev": (advisory.kev_url or KEV, kev.WHAT), "epss": (advisory.epss_url or EPSS, epss.WHAT)}
-    sources = {name: source_of(place, what, http, cache) for name, (place, what) in places.items() if place != OFF}
+    places = {"kev": (advisory.kev_url or KEV, kev.LISTING), "epss": (advisory.epss_url or EPSS, epss.LISTING)}
+    sources = {name: source_of(place, listing, http, cache) for name, (place, listing) in places.items()}
     return {name: source for name, source in sources.items() if source is not None}
 
 
@@ -121,20 +125,26 @@ def _named(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _held(path: Path) -> list[str]:
-    from mcp_dockerhub.errors import Unsupported
+def _chosen(names: Sequence[str], path: Path) -> list[str]:
+    """The ecosystems that are named, else those the database holds.
+
+    Raises ValueError where that is none, Unsupported for a file that is no database, or is damaged.
+    """
     from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
 
-    try:
-        return list(LocalDatabase(path).archives())
-    except Unsupported:
-        return []
+    chosen = _named(names)
+    if not chosen and path.exists():
+        chosen = list(LocalDatabase(path).archives())
+    if not chosen:
+        raise ValueError("there is no database yet: say what it is to hold, such as --ecosystem PyPI Debian")
+    return chosen
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from mcp_dockerhub.advisory_settings import AdvisorySettings
     from mcp_dockerhub.environment import read
     from mcp_dockerhub.errors import Unsupported
+    from mcp_dockerhub.scan.streams import Unwritable, put
     from mcp_dockerhub.settings import SettingsError
     from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
 
@@ -148,11 +158,14 @@ def _status(arguments: argparse.Namespace) -> int:
         archives = LocalDatabase(path).archives()
     except Unsupported as error:
         return _failed(f"{error.message} {error.hint}")
-    _show(path, archives, as_json=arguments.json)
+    try:
+        put(_shown(path, archives, as_json=arguments.json))
+    except Unwritable as error:
+        return _failed(str(error))
     return OK
 
 
-def _show(path: Path, archives: Mapping[str, "Archive"], *, as_json: bool) -> None:
+def _shown(path: Path, archives: Mapping[str, "Archive"], *, as_json: bool) -> str:
     if as_json:
         rows = [
             {
@@ -164,14 +177,14 @@ def _show(path: Path, archives: Mapping[str, "Archive"], *, as_json: bool) -> No
             for archive in archives.values()
         ]
         document = {"database": str(path), "bytes": path.stat().st_size, "ecosystems": rows}
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
-        return
+        return json.dumps(document, indent=2) + "\n"
     now = datetime.now(UTC)
-    sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n")
+    lines = [f"{path}: {path.stat().st_size / 1e6:.1f} MB\n"]
     for archive in archives.values():
         age = (now - archive.updated).total_seconds() / 86_400
         left = f", {archive.unreadable} unreadable" if archive.unreadable else ""
-        sys.stdout.write(f"{archive.ecosystem:24} {archive.advisories:>9,} advisories, {age:.1f} days old{left}\n")
+        lines.append(f"{archive.ecosystem:24} {archive.advisories:>9,} advisories, {age:.1f} days old{left}\n")
+    return "".join(lines)
 
 
 def _report(updated: "Updated") -> None:
@@ -185,7 +198,9 @@ def _report(updated: "Updated") -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    from mcp_dockerhub.scan.streams import say
+
+    say(text)
 
 
 def _unusable(problem: str) -> int:

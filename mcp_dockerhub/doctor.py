@@ -3,13 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
-from mcp_dockerhub.errors import DockerHubError, NotFound
+from mcp_dockerhub import __version__
+from mcp_dockerhub.advisory_settings import AdvisorySettings
+from mcp_dockerhub.environment import read
+from mcp_dockerhub.errors import DockerHubError, NotFound, Unsupported
 from mcp_dockerhub.protection_settings import load_protection_settings
 from mcp_dockerhub.reference import DOCKER_HUB, Repository
+from mcp_dockerhub.scan_settings import ScanSettings
 from mcp_dockerhub.services import Clients, build_clients
 from mcp_dockerhub.settings import Settings
+from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
+from mcp_dockerhub.supply_chain.advisories.local.schema import UPDATE
+from mcp_dockerhub.supply_chain.advisories.model import Advisories, Query
 from mcp_dockerhub.transport.client import Upstream
 from mcp_dockerhub_security.audit import AuditLog
 from mcp_dockerhub_security.limits import parse_limits
@@ -17,6 +26,7 @@ from mcp_dockerhub_security.redis_link import RedisLink, RedisUnavailableError
 
 Verdict = Literal["ok", "warn", "FAIL"]
 _KNOWN_IMAGE = Repository(DOCKER_HUB, "library/hello-world")
+_ANY_PACKAGE = Query("PyPI", "mcp-dockerhub", __version__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +57,10 @@ def diagnose(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> int:
     failed = 0
-    clients = build_clients(settings)
+    advisory = read(AdvisorySettings)
+    clients = build_clients(settings, scan=read(ScanSettings), advisory=advisory)
     try:
-        async for check in _checks(settings, clients):
+        async for check in _checks(settings, advisory, clients):
             print(f"{check.verdict:<5} {check.name}: {check.text}", flush=True)
             failed += check.verdict == "FAIL"
     finally:
@@ -57,7 +68,7 @@ async def _run(settings: Settings) -> int:
     return failed
 
 
-async def _checks(settings: Settings, clients: Clients) -> AsyncIterator[Check]:
+async def _checks(settings: Settings, advisory: AdvisorySettings, clients: Clients) -> AsyncIterator[Check]:
     for check in _local(settings, clients):
         yield check
     for check in await _redis():
@@ -73,6 +84,9 @@ async def _checks(settings: Settings, clients: Clients) -> AsyncIterator[Check]:
             )
     if allowed is None or DOCKER_HUB in allowed:
         yield await _quota(clients)
+    if clients.advisories is not None:
+        for check in await _vulnerabilities(advisory, clients.advisories):
+            yield check
 
 
 def _local(settings: Settings, clients: Clients) -> list[Check]:
@@ -156,3 +170,43 @@ async def _quota(clients: Clients) -> Check:
     left = "?" if quota.remaining is None else quota.remaining
     verdict: Verdict = "warn" if quota.remaining is not None and quota.remaining * 10 <= quota.limit else "ok"
     return Check(verdict, "pull quota", f"{left} of {quota.limit} pulls left")
+
+
+async def _vulnerabilities(advisory: AdvisorySettings, knowledge: Advisories) -> list[Check]:
+    """Whether packages can be matched, and findings ranked."""
+    if advisory.database is None:
+        works = f"answers at {advisory.osv_url}"
+        checks = [await _tried("vulnerability database", knowledge.database.match((_ANY_PACKAGE,)), works)]
+    else:
+        checks = await asyncio.to_thread(_local_database, advisory.database, timedelta(days=advisory.database_max_age))
+    for name, feed in (("CISA KEV", knowledge.kev), ("EPSS", knowledge.epss)):
+        found = await feed.lookup(()) if feed else None
+        if found is None:
+            checks.append(Check("ok", name, "is switched off: findings are not ranked by it"))
+        elif not found.available:
+            checks.append(Check("warn", name, found.warning))
+        else:
+            checks.append(Check("ok", name, f"the list of {found.dated}" if found.dated else "can be read"))
+    return checks
+
+
+def _local_database(path: Path, max_age: timedelta) -> list[Check]:
+    """Whether it is there, what it holds, and how old the oldest of that is."""
+    name = "vulnerability database"
+    try:
+        archives = LocalDatabase(path).archives()
+    except Unsupported as error:
+        return [Check("FAIL", name, f"{path}: {error.message} {error.hint}".rstrip())]
+    if not archives:
+        return [Check("FAIL", name, f"{path} holds nothing. Fill it: {UPDATE} --ecosystem NAME.")]
+    oldest = min(archives.values(), key=lambda archive: archive.updated)
+    age = datetime.now(UTC) - oldest.updated
+    held = f"{path} holds {', '.join(archives)}"
+    checks = [Check("ok", name, f"{held}; {age / timedelta(days=1):.1f} days old")]
+    if age > max_age:
+        text = f"{held}; {oldest.ecosystem} is {age.days} days old, so no scan with it is complete. Run {UPDATE}."
+        checks = [Check("warn", name, text)]
+    unreadable = [f"{archive.unreadable} of {archive.ecosystem}" for archive in archives.values() if archive.unreadable]
+    if unreadable:
+        checks.append(Check("warn", name, f"advisories that could not be read: {', '.join(unreadable)}"))
+    return checks

@@ -4,8 +4,6 @@ Exit codes: 0 nothing counts and everything was looked at; 1 something counts; 2
 """
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +105,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, write: Any, output: Path | None) -> int:
     from mcp_dockerhub.errors import DockerHubError
+    from mcp_dockerhub.scan.streams import Unwritable
     from mcp_dockerhub.settings import SettingsError
     from mcp_dockerhub_security.refusals import Refusal
 
@@ -120,8 +119,10 @@ def _run(arguments: argparse.Namespace, write: Any, output: Path | None) -> int:
         return _complain(f"cannot scan: {error.message} {error.hint}".rstrip())
     except SettingsError as error:
         return _complain(f"cannot use the configuration:\n{error}")
-    except _Unusable as error:
+    except (_Unusable, Unwritable) as error:
         return _complain(str(error))
+    except KeyboardInterrupt:
+        return _complain("stopped before anything was found out.")
     except Exception as error:  # noqa: BLE001 -- an escaping one would exit with 1, which says that something was found
         return _complain(f"cannot scan: a defect of this program ({type(error).__name__}).")
 
@@ -190,26 +191,26 @@ def _bytes(path: Path) -> bytes:
 
 
 def _deliver(text: str, output: Path | None) -> None:
+    from mcp_dockerhub.scan.streams import put
+
     if output is not None:
         try:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
             raise _Unusable(f"{output} cannot be written ({error.strerror or 'it failed'}).") from None
         return
-    try:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; what is left in the buffer must not fail at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    put(text)
 
 
 def _say_conclusion(verdict: "Verdict") -> None:
     from mcp_dockerhub.scan.formats.words import conclusion
+    from mcp_dockerhub.scan.streams import say
 
-    sys.stderr.write(f"mcp-dockerhub: {conclusion(verdict)}\n")
+    say(f"mcp-dockerhub: {conclusion(verdict)}")
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write(f"mcp-dockerhub: {message}\n")
+    from mcp_dockerhub.scan.streams import say
+
+    say(f"mcp-dockerhub: {message}")
     return UNSCANNED

@@ -5,7 +5,7 @@ Exit codes: 0 done; 1 Redis did not do it; 2 the command or the configuration is
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -48,6 +48,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
     def prepare() -> Work:
         names = arguments.identifiers or [_identifier(sys.stdin.read(_MAX_INPUT).strip())]
+        _check_revocable(names)
 
         async def revoke(client: "Redis", key: str) -> list[str]:
             await client.srem(restored_key(key), *names)
@@ -87,6 +88,22 @@ _MAX_INPUT: Final = 64 * 1024
 def _shown(identifier: str) -> str:
     """Identifiers are the issuer's choice: a terminal must not act on them."""
     return ascii(identifier)[1:-1]
+
+
+def _check_revocable(names: Sequence[str]) -> None:
+    """Putting what no token is called by on the list would only look as if something had been revoked."""
+    from mcp_dockerhub_security.tokens.claims import is_name
+    from mcp_dockerhub_security.tokens.compact import looks_signed
+
+    for name in names:
+        if looks_signed(name) and name.startswith(_JSON_IN_BASE64):
+            raise _Unusable("that is a token and not its `jti`: nothing is revoked; give the token on stdin")
+        if not is_name(name):
+            raise _Unusable("no accepted token has such a `jti`: nothing is revoked")
+
+
+_JSON_IN_BASE64: Final = "ey"
+"""How every header of a JSON Web Token begins."""
 
 
 def _identifier(token: str) -> str:

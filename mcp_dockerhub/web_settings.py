@@ -1,6 +1,7 @@
 """What only a server on HTTP needs to know; read from the environment when that transport is chosen, and not before."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +16,8 @@ PATH: Final = "/mcp"
 """Where the protocol is served."""
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 MIB: Final = 1024 * 1024
+_HOST: Final = re.compile(r"(?:\[[0-9a-f:.]{2,45}\]|[a-z0-9][a-z0-9._-]{0,252})(?::(?:[0-9]{1,5}|\*))?", re.IGNORECASE)
+_ORIGIN: Final = re.compile(rf"[a-z][a-z0-9+.-]{{0,20}}://{_HOST.pattern}/?", re.IGNORECASE)
 
 
 class WebSettings(EnvironmentSettings):
@@ -213,6 +216,10 @@ def _inconsistency(settings: WebSettings) -> list[str]:
         problems.append(
             f"{PREFIX}JSON_RESPONSE: a session's questions need event streams; unset it or {PREFIX}SESSIONS."
         )
+    if not all(map(_HOST.fullmatch, settings.allowed_hosts)):
+        problems.append(f"{PREFIX}ALLOWED_HOSTS: each is name, name:port or name:*, without https:// and wildcards.")
+    if not all(map(_ORIGIN.fullmatch, settings.allowed_origins)):
+        problems.append(f"{PREFIX}ALLOWED_ORIGINS: each is scheme://name[:port], such as https://app.example.com.")
     for network in settings.trusted_proxies:
         try:
             ipaddress.ip_network(network)

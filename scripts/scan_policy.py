@@ -3,8 +3,8 @@
     python scripts/scan_policy.py [--write FILE]
 
 Reads ``security/vex/*.json`` (OpenVEX) and ``security/trivyignore.yaml``. OpenVEX has no expiry of its own,
-so a statement that says ``not_affected`` carries ``expires: YYYY-MM-DD`` in its ``status_notes``. With
-``--write`` the statements that still count are written to FILE, for scanners to read.
+so a statement that silences scanners (``not_affected``, ``fixed``) carries ``expires: YYYY-MM-DD`` in its
+``status_notes``. With ``--write`` the statements that still count are written to FILE, for scanners to read.
 """
 
 import argparse
@@ -22,6 +22,8 @@ IGNORED: Final = ROOT / "security/trivyignore.yaml"
 EXPIRES: Final = re.compile(r"\bexpires: (\d{4}-\d\d-\d\d)\b")
 LONGEST: Final = 366
 """Days an entry may last before somebody looks at it again."""
+SILENCING: Final = ("not_affected", "fixed")
+"""Statuses for which scanners leave a finding out."""
 
 
 def main() -> int:
@@ -50,11 +52,12 @@ def main() -> int:
 def wrong_with(statement: dict[str, Any], today: date) -> Iterator[str]:
     """What keeps an OpenVEX statement from counting, one sentence each."""
     name = statement.get("vulnerability", {}).get("name", "a statement without a vulnerability")
-    if statement.get("status") not in ("not_affected", "fixed", "under_investigation", "affected"):
+    if statement.get("status") not in (*SILENCING, "under_investigation", "affected"):
         yield f"{name} has no status"
-    if statement.get("status") != "not_affected":
+    if statement.get("status") not in SILENCING:
         return
-    if not statement.get("justification"):
+    # The specification has justifications for what is not affected alone.
+    if statement["status"] == "not_affected" and not statement.get("justification"):
         yield f"{name} has no justification"
     if len(statement.get("impact_statement", "")) < 20:
         yield f"{name} has no impact statement that says why"

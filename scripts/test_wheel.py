@@ -35,11 +35,12 @@ def main() -> int:
     run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), ".")
     wheel = next(wheels.glob("*.whl"))
     run(*PIP, "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel))
-    # The checkout stays off the path, so that what is imported is what was installed; the tests' own helpers are
-    # found in a folder that holds nothing else.
+    # The checkout stays off the path, so that what is imported is what was installed; the demonstration and the
+    # tests' own helpers are found in a folder that holds nothing else.
     path = WORK / "path"
     shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(ROOT / "tests", path / "tests")
+    for name in ("tests", "demo"):
+        shutil.copytree(ROOT / name, path / name)
     environment_of_tests = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(path)}
     tests = [str(python), "-m", "pytest", *sys.argv[1:]]
     return subprocess.run(tests, cwd=ROOT, env=environment_of_tests, check=False).returncode

@@ -10,7 +10,6 @@ from mcp_dockerhub.errors import InvalidInput, NotFound, Unsupported
 from mcp_dockerhub.hub import fields as read
 from mcp_dockerhub.hub import parsing
 from mcp_dockerhub.hub.models import (
-    HubImage,
     HubLimits,
     HubRepository,
     HubTag,
@@ -167,14 +166,9 @@ class HubClient:
         return Cached(HubTagPage((), first.value.total), first.source, first.fetched_at)
 
     async def tag(self, access: Access, repository: Repository, tag: str) -> Cached[HubTag]:
-        """One tag with its images, without their layers."""
+        """One tag with its images."""
         question = self._tags_question(repository, f"/{check_tag(tag)}", {})
         return await self._get(access, repository, question, lambda body: parsing.tag(body, tag))
-
-    async def tag_images(self, access: Access, repository: Repository, tag: str) -> Cached[tuple[HubImage, ...]]:
-        """The images of one tag with their layers and the instructions that made them."""
-        question = self._tags_question(repository, f"/{check_tag(tag)}/images", {})
-        return await self._get(access, repository, question, parsing.images)
 
     def limits(self, access: Access) -> HubLimits | None:
         """The API limit as the latest answer to this caller's credential showed it; None before the first."""
@@ -186,16 +180,16 @@ class HubClient:
     @staticmethod
     def _tags_question(repository: Repository, rest: str, params: Mapping[str, str | int]) -> _Question:
         path = _repository_path(repository)
-        tag = rest.removeprefix("/").removesuffix("/images")
+        tag = rest.removeprefix("/")
         return _Question(
             Kind.TAGS,
             ("tags", repository.path, rest, tuple(sorted(params.items()))),
             f"the tag {repository.familiar}:{tag}" if tag else f"the tags of {repository.familiar}",
             f"/v2/namespaces/{path}/tags{rest}",
             params,
-            # The older route answers anonymously for certain, and it alone is sure to have kept /images.
+            # The older route answers anonymously for certain.
             f"/v2/repositories/{repository.path}/tags{rest}",
-            _LOGIN_WANTED | _GONE if rest.endswith("/images") else _LOGIN_WANTED,
+            _LOGIN_WANTED,
         )
 
     async def _get(

@@ -96,18 +96,6 @@ class HubRepository:
 
 
 @dataclass(frozen=True, slots=True)
-class HubLayer:
-    size: int | None
-    instruction: str
-    digest: Digest | None = None
-
-    @property
-    def is_metadata(self) -> bool:
-        """True for an instruction that made no layer."""
-        return self.digest is None and not self.size
-
-
-@dataclass(frozen=True, slots=True)
 class HubImage:
     """One manifest behind a tag."""
 
@@ -121,7 +109,6 @@ class HubImage:
     status: str
     last_pushed: datetime | None
     last_pulled: datetime | None
-    layers: tuple[HubLayer, ...] = ()
 
     @property
     def is_attestation(self) -> bool:

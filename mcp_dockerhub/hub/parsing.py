@@ -7,7 +7,6 @@ from mcp_dockerhub.errors import InvalidInput, UpstreamInvalid
 from mcp_dockerhub.hub import fields as read
 from mcp_dockerhub.hub.models import (
     HubImage,
-    HubLayer,
     HubRepository,
     HubTag,
     HubTagPage,
@@ -81,11 +80,6 @@ def tag(answer: Any, asked: str) -> HubTag:
     found = _tag(read.fields(answer))
     _check_same(found.name, asked)
     return found
-
-
-def images(answer: Any) -> tuple[HubImage, ...]:
-    """``GET …/tags/{tag}/images``: with layers."""
-    return tuple(_image(entry) for entry in read.items(answer))
 
 
 def _search_result(entry: read.Fields) -> SearchResult | None:
@@ -183,15 +177,6 @@ def _image(entry: read.Fields) -> HubImage:
         status=read.word(entry.get("status")),
         last_pushed=read.moment(entry.get("last_pushed")),
         last_pulled=read.moment(entry.get("last_pulled")),
-        layers=tuple(_layer(layer) for layer in read.optional_items(entry.get("layers"))),
-    )
-
-
-def _layer(entry: read.Fields) -> HubLayer:
-    return HubLayer(
-        size=read.number(entry.get("size")),
-        instruction=read.text(entry.get("instruction")),
-        digest=read.digest(entry.get("digest")),
     )
 
 

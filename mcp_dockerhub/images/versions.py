@@ -109,12 +109,6 @@ def parse(tag: str) -> TagVersion | None:
     return TagVersion(tag, tag[:start], numbers, stage, suffix, tuple(map(_numbers, found)))
 
 
-def is_prerelease(tag: str) -> bool:
-    """Whether ``tag`` is a version before its release; False for what is not a version."""
-    version = parse(tag)
-    return version is not None and not version.is_stable
-
-
 def newest(current: str, tags: Iterable[str]) -> str:
     """The newest of ``tags`` with the shape of ``current``; ``current`` itself where nothing is newer.
 

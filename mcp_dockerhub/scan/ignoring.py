@@ -54,12 +54,20 @@ class IgnoreFile:
         object.__setattr__(self, "_by_id", index)
 
     def find(self, finding: Finding) -> Entry | None:
-        """The entry in force that covers a finding."""
-        return next((entry for entry in self._candidates(finding) if entry.expires >= self.today), None)
+        """The entry in force that covers a finding; of one about several vulnerabilities each needs its own."""
+        own = self._in_force(finding, finding.names)
+        each = [self._in_force(finding, (name,)) for name in finding.about]
+        entries = [entry for entry in each if entry is not None]
+        if own is not None or len(entries) < len(each):
+            return own
+        return min(entries, key=lambda entry: entry.expires, default=None)
+
+    def _in_force(self, finding: Finding, names: Iterable[str]) -> Entry | None:
+        return next((entry for entry in self._candidates(finding, names) if entry.expires >= self.today), None)
 
     def notes(self, findings: Iterable[Finding]) -> list[str]:
         """What its owner must know: entries that ended and would have counted, entries that meet nothing."""
-        used = {entry for finding in findings for entry in self._candidates(finding)}
+        used = {entry for one in findings for entry in self._candidates(one, (one.id, *one.aliases))}
         found = []
         for entry in self.entries:
             label = f"{entry.id} ({entry.package})" if entry.package else entry.id
@@ -69,9 +77,9 @@ class IgnoreFile:
                 found.append(f"{self.name}: {label} is no longer ignored: its entry expired on {entry.expires}.")
         return found
 
-    def _candidates(self, finding: Finding) -> list[Entry]:
-        names = dict.fromkeys(name.upper() for name in (finding.id, *finding.aliases))
-        return [entry for name in names for entry in self._by_id.get(name, ()) if entry.fits(finding)]
+    def _candidates(self, finding: Finding, names: Iterable[str]) -> list[Entry]:
+        wanted = dict.fromkeys(name.upper() for name in names)
+        return [entry for name in wanted for entry in self._by_id.get(name, ()) if entry.fits(finding)]
 
 
 def read_ignore_file(path: Path, today: date) -> IgnoreFile:

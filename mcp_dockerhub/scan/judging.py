@@ -1,6 +1,6 @@
 """From a report to a verdict: which findings count, which do not and why, and how the command ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Literal
@@ -139,7 +139,10 @@ class _Known:
     keys: frozenset[tuple[str, str, str]] = field(default=frozenset())
 
     def has(self, finding: Finding) -> bool:
-        return bool(self.keys & set(_keys(finding)))
+        if not self.keys.isdisjoint(_keys(finding, finding.names)):
+            return True
+        parts = finding.about
+        return bool(parts) and not any(self.keys.isdisjoint(_keys(finding, (name,))) for name in parts)
 
 
 def judge(asked: str, report: ScanReport, rules: Rules, baseline: tuple[str, ScanReport] | None = None) -> Verdict:
@@ -207,15 +210,15 @@ def _unjudged(report: ScanReport, rules: Rules) -> str:
     return "The list of exploited vulnerabilities (CISA KEV) could not be read, so --fail-on kev cannot be judged."
 
 
-def _keys(finding: Finding) -> Iterator[tuple[str, str, str]]:
+def _keys(finding: Finding, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Without the version: a finding that outlives an update is not new."""
-    for name in (finding.id, *finding.aliases):
+    for name in names:
         for package in finding.packages:
             yield name, package.type, package.source[0]
 
 
 def _known(findings: Sequence[Finding]) -> _Known:
-    return _Known(frozenset(key for finding in findings for key in _keys(finding)))
+    return _Known(frozenset(key for one in findings for key in _keys(one, (one.id, *one.aliases))))
 
 
 def _gone(before: Sequence[Finding], now: Sequence[Finding]) -> tuple[Finding, ...]:

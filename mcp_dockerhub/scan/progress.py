@@ -55,5 +55,6 @@ class Silence(Progress):
 def progress_for(stream: TextIO | None = None) -> Progress:
     """A bar on a terminal; none where output is kept, and none where ``CI`` is set, terminal or not."""
     stream = sys.stderr if stream is None else stream
-    watched = stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    # Standard error may be closed.
+    watched = stream is not None and stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
     return Progress(stream) if watched else Silence(stream)

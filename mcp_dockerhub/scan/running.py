@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from mcp_dockerhub.advisory_settings import AdvisorySettings
+from mcp_dockerhub.environment import read
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.registry.client import RegistryClient
@@ -15,7 +17,7 @@ from mcp_dockerhub.scan.target import Asked, Local, opened
 from mcp_dockerhub.scan.workplace import Operator, Workplace
 from mcp_dockerhub.scan_settings import ScanSettings
 from mcp_dockerhub.services import Clients, build_clients
-from mcp_dockerhub.settings import Settings, read
+from mcp_dockerhub.settings import Settings
 from mcp_dockerhub.supply_chain.context import SupplyChain
 from mcp_dockerhub.supply_chain.vulnerabilities.model import ScanOptions, ScanReport, VexSource
 from mcp_dockerhub.supply_chain.vulnerabilities.scan import scan_image
@@ -51,13 +53,13 @@ def run(settings: Settings, request: Request, progress: Progress) -> Verdict:
 
 
 async def _run(settings: Settings, request: Request, progress: Progress) -> Verdict:
-    scan = read(ScanSettings)
+    scan, advisory = read(ScanSettings), read(AdvisorySettings)
     with ExitStack() as stack:
         places = [asked for asked in (request.image, request.baseline) if asked is not None]
         found = {
             asked: stack.enter_context(opened(asked.place, scan.scan_max_bytes)) for asked in places if asked.place
         }
-        clients = build_clients(settings, scan=scan)
+        clients = build_clients(settings, scan=scan, advisory=advisory)
         try:
             with call_deadline(LONGEST):
                 return await _judged(_workplace(clients, settings, places, found, progress), request)

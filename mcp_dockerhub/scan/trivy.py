@@ -18,6 +18,7 @@ from mcp_dockerhub.registry.fields import Json
 from mcp_dockerhub.results import Provenance
 from mcp_dockerhub.scan.target import Asked
 from mcp_dockerhub.scan.workplace import Workplace
+from mcp_dockerhub.supply_chain.advisories.merging import names_notice
 from mcp_dockerhub.supply_chain.advisories.model import (
     SEVERITIES,
     DatabaseFacts,
@@ -153,7 +154,8 @@ def _findings(report: Json, packages: Sequence[Package], placed: Attribution) ->
         about = tuple(by_purl.get((purl, location), ())) or (_named(entry, purl, location),)
         yield Finding(
             id=fields.text(entry, "VulnerabilityID"),
-            aliases=fields.texts(entry, "VendorIDs", _WHAT),
+            # A notice is no other name: it may be about several, and what is decided about one is not about all.
+            aliases=tuple(name for name in fields.texts(entry, "VendorIDs", _WHAT) if not names_notice(name)),
             packages=about,
             ecosystem=fields.text(result, "Type"),
             fixed=tuple(version for part in fields.text(entry, "FixedVersion").split(",") if (version := part.strip())),

@@ -47,8 +47,7 @@ def main_file(build: Build) -> SourceFile | None:
     """Of several recorded files the one the build started from."""
     path = build.source.path if build.source else ""
     named = (file for file in build.files if path and file.name == path)
-    dockerfiles = (file for file in build.files if file.language.lower() == "dockerfile")
-    return next(named, None) or next(dockerfiles, None) or next(iter(build.files), None)
+    return next(named, None) or next(iter(build.files), None)
 
 
 def _pointer(build: Build) -> SourcePointer | None:

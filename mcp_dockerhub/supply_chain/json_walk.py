@@ -111,6 +111,12 @@ class JsonWalk:
 
         return self._sequence(position, "[", "]", element)
 
+    def every(self, position: int, each: Callable[[Any], None]) -> int:
+        """As ``elements``, for what must not pass for nothing: only an array or null is taken."""
+        if not self.is_array(position) and not self.text.startswith("null", position):
+            raise UpstreamInvalid(f"{self.what} has something else where its list of packages belongs.")
+        return self.elements(position, each)
+
     def end(self, position: int) -> None:
         """Raise unless nothing follows the document's value."""
         if self._space(position) != len(self.text):

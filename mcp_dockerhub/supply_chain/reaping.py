@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -52,9 +55,12 @@ async def _end(
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    # To kill one that has ended collects its exit code, and whoever waits for that is left without.
+    # Process.kill first looks whether it has ended, which collects the exit code that asyncio waits for on a thread.
     if process.returncode is None:
-        process.kill()
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def _uncancelled(work: Callable[[], Awaitable[None]]) -> None:

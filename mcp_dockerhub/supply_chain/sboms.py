@@ -23,7 +23,8 @@ from mcp_dockerhub.supply_chain.vocabulary import Format
 
 MAX_COUNTED: Final = 30
 _MAX_GAPS: Final = 30
-_OPERATORS: Final = re.compile(r"\s+(?:AND|OR|WITH)\s+|\s*,\s*")
+_OPERATORS: Final = re.compile(r" (?:AND|OR|WITH) | ?, ?")
+"""Between licenses, in text whose spaces are single ones: looked for among many, each would be tried from each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _answer(
 
 def license_names(package: Package) -> set[str]:
     """The single licenses of a package, out of whatever expressions they are in."""
-    return {name.strip("() ") for entry in package.licenses for name in _OPERATORS.split(entry)}
+    return {name.strip("() ") for entry in package.licenses for name in _OPERATORS.split(" ".join(entry.split()))}
 
 
 def _page(matching: Sequence[Package], wanted: Wanted) -> list[SbomPackage]:

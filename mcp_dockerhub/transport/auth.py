@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 import httpx2
 from cachetools import LRUCache
 
-from mcp_dockerhub.errors import UpstreamInvalid
+from mcp_dockerhub.errors import DockerHubError, UpstreamInvalid
 from mcp_dockerhub.transport.challenge import Challenge, parse_challenges
 from mcp_dockerhub.transport.client import ANONYMOUS_CREDENTIAL, Credential, Upstream
 from mcp_dockerhub.transport.exchange import Plan, endpoint_of, host_of, origin_of, plan_of
@@ -74,7 +74,11 @@ class Auth(httpx2.AsyncBaseTransport):
         challenge = self._challenges.get(origin)
         tries = _MOST_TRIES
         while True:
-            proof = await self._proof(challenge, plan)
+            try:
+                proof = await self._proof(challenge, plan)
+            except DockerHubError:
+                self._forget(origin, challenge)
+                raise
             if isinstance(proof, Denied):
                 return _denial(proof, request)
             response = await self._send(request, proof.authorization)
@@ -91,6 +95,11 @@ class Auth(httpx2.AsyncBaseTransport):
             if proof.key is not None:
                 self._tokens.discard(proof.key, proof.token)
             challenge = self._challenges[origin] = offered
+
+    def _forget(self, origin: tuple[str, str, int | None], challenge: Challenge | None) -> None:
+        """A token service that fails may have moved: the next request asks the registry again."""
+        if challenge is not None and challenge.scheme == "bearer" and self._challenges.get(origin) == challenge:
+            del self._challenges[origin]
 
     async def _proof(self, challenge: Challenge | None, plan: Plan) -> "_Proof | Denied":
         credential = plan.upstream.credential
@@ -117,7 +126,7 @@ class Auth(httpx2.AsyncBaseTransport):
             raise UpstreamInvalid(f"{upstream.name} names a token service that is not a URL.") from error
         credential = upstream.credential if trusted else ANONYMOUS_CREDENTIAL
         if not trusted and upstream.credential.kind != "anonymous":
-            _logger.warning("%s names the unknown token service %s: no credentials sent", upstream.name, realm.host)
+            _logger.warning("%s names %s for tokens, an unknown host: no credentials sent", upstream.name, realm.host)
         return TokenKey(str(realm), challenge.service, plan.scope or challenge.scope, credential)
 
     def _trusted(self, realm: httpx2.URL, upstream: Upstream) -> bool:

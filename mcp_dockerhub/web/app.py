@@ -69,6 +69,7 @@ class WebApp:
         """Everything that lives as long as the server; requests still under way at its end are cancelled."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.application.running())
+            stack.callback(self.refusals.own_up)
             await self.application.protection.warm_up()
             if self.application.settings.metrics_port is not None:
                 endpoint = monitoring_endpoint(self.application, stopping=lambda: self.stopping)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Report = Callable[[HttpError, str], None]
 """Told of each refusal and the peer's address."""
+Arrived = Callable[[int], None]
+"""Told of each connection that is made, by the number of its socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class ConnectionLimits:
     body: float = 25.0
     """For a body to arrive; the application refuses earlier and politely."""
     linger: float = 2.0
-    """For the rest of a body whose request was answered already, so that the client gets to read that answer."""
+    """For the rest of a body whose request was answered already, so that the client gets to read that answer; and for
+    its farewell (TLS) when the server stops."""
     write: float = 30.0
     """For the client to take what is waiting for it, until it is given up."""
 
@@ -45,13 +48,17 @@ Phase = Literal["head", "idle", "body", "linger", "busy", "stuck"]
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with an end to everything. Subclass it with ``limits`` and ``report`` set."""
+    """uvicorn's connection, with an end to everything. ``connection_class`` makes it fit for use."""
 
     limits: ConnectionLimits = ConnectionLimits()
     report: Report
+    arrived: Arrived
 
     def connection_made(self, transport: "asyncio.Transport") -> None:  # type: ignore[override]
         super().connection_made(transport)
+        accepted = transport.get_extra_info("socket")
+        if accepted is not None:
+            self.arrived(accepted.fileno())
         self._head = bytearray()
         self._requests = 0
         self._seen: tuple[Phase, int] = ("head", 0)
@@ -68,8 +75,8 @@ class Connection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """No request is being served on it."""
-        return self.conn.their_state is h11.IDLE
+        """No request is being served on it, and it is not ending already."""
+        return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         """Hand on whole, checked heads, and bodies as they come."""
@@ -130,6 +137,18 @@ class Connection(H11Protocol):
             cycle.message_event.set()
         self.transport.close()
 
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: end it now if it is idle, else after the answer."""
+        if not self.transport.is_closing():  # closed a second time, asyncio's TLS could not be aborted any more
+            super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(self.limits.linger, self._end)
+
+    def _end(self) -> None:
+        """Wait no longer for a client that has got everything: idle ones do not even notice that TLS says farewell."""
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
+
     def sweep(self, now: float) -> None:
         """Cut off what is overdue at ``now``, of the loop's clock."""
         phase = self._phase_now()
@@ -168,9 +187,10 @@ class Connection(H11Protocol):
         return {"head": limits.head, "body": limits.body, "linger": limits.linger, "stuck": limits.write}.get(phase)
 
 
-def connection_class(limits: ConnectionLimits, report: Report) -> type[Connection]:
+def connection_class(limits: ConnectionLimits, report: Report, arrived: Arrived) -> type[Connection]:
     """The class uvicorn makes connections of."""
-    return type("LimitedConnection", (Connection,), {"limits": limits, "report": staticmethod(report)})
+    told = {"report": staticmethod(report), "arrived": staticmethod(arrived)}
+    return type("LimitedConnection", (Connection,), {"limits": limits, **told})
 
 
 def _encoded(error: HttpError) -> bytes:

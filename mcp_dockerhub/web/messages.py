@@ -21,6 +21,8 @@ BODY_TIMEOUT: Final = 20.0
 """Seconds a client has to send a body whose head has arrived."""
 MAX_DEPTH: Final = 32
 """Levels of nesting; the Guard allows fewer within parameters."""
+MAX_VALUES: Final = 16 * 1024
+"""Containers, and commas between values: what has more is beyond the Guard's bounds, and takes long to read."""
 MAX_ID: Final = 256
 """Characters of a request's id."""
 MAX_METHOD: Final = 128
@@ -57,18 +59,24 @@ class Messages:
             exchange.body = await read_body(scope, receive, self.max_body_bytes)
         except ClientGone:
             return
-        await self._check(exchange, principal, parse(exchange.body))
+        try:
+            message = parse(exchange.body)
+        except HttpError:
+            self._charge(principal)
+            raise
+        await self._check(exchange, principal, message)
         await self.app(scope, receive, send)
 
     async def _check(self, exchange: Exchange, principal: Principal, message: Mapping[str, Any]) -> None:
         if "id" not in message or "method" not in message:
-            # Notifications and answers; requests are charged by the Guard.
+            # Notifications and answers; requests that get as far as the Guard are charged there.
             self._charge(principal)
             return
         exchange.request_id = message["id"]
         if self.step_up is not None:
             challenge = await self.step_up.authorize(principal, message["method"], message.get("params") or {})
             if challenge is not None:
+                self._charge(principal)
                 raise challenged(challenge)
 
     def _charge(self, principal: Principal) -> None:
@@ -127,7 +135,7 @@ def parse(body: bytes) -> Mapping[str, Any]:
     """The one JSON-RPC 2.0 message in a body; raises HttpError (400)."""
     try:
         text = body.decode("utf-8")
-        _check_depth(text)
+        _check_structure(text)
         message = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
         if "\\u" in text:
             _check_surrogates(message)
@@ -137,7 +145,7 @@ def parse(body: bytes) -> Mapping[str, Any]:
             "INVALID_INPUT",
             "The body is not one JSON text that can only be read one way.",
             rule="json_invalid",
-            hint=f"UTF-8, names unique in each object, no NaN, at most {MAX_DEPTH} levels.",
+            hint=f"UTF-8, names unique in each object, no NaN, at most {MAX_DEPTH} levels and {MAX_VALUES} values.",
             rpc_code=PARSE_ERROR,
         ) from None
     if not _is_message(message):
@@ -151,12 +159,16 @@ def parse(body: bytes) -> Mapping[str, Any]:
     return message  # type: ignore[no-any-return] # _is_message looked
 
 
-def _check_depth(text: str) -> None:
-    # Counting is cheap, and no honest message has many brackets outside its strings.
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _check_structure(text: str) -> None:
+    """Refuse what is nested too deeply or has too many parts, before anything is made of it."""
+    # Counting is cheap, and no honest message has many brackets or commas outside its strings.
+    if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= MAX_VALUES:
         return
+    bare = _STRINGS.sub("", text)
+    if bare.count("[") + bare.count("{") > MAX_VALUES or bare.count(",") > MAX_VALUES:
+        raise ValueError("too many values")
     depth = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+    for bracket in _BRACKETS.findall(bare):
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise ValueError("too deep")

@@ -38,18 +38,21 @@ class TrustedProxies:
         return cls(tuple(ipaddress.ip_network(network) for network in networks), header.encode())
 
     def client(self, scope: Scope) -> str:
-        """The client's address; the peer's own where it is no trusted proxy, empty for a peer without one."""
+        """The client's address; the peer's own where it is no trusted proxy or names nobody; empty where none is told.
+
+        A proxy that hides or garbles it ("unknown", "_hidden") tells none, and its own address is not the client's:
+        rules for the network that the proxy is in would hold for everybody.
+        """
         peer = scope.get("client")
         nearest = _parsed(peer[0]) if peer else None
         if nearest is None:
             return ""
-        for node in reversed(self._nodes(scope)[-MAX_HOPS:]):
+        for node in reversed(self._nodes(scope)):
             if not self._trusts(nearest):
                 break
             found = _parsed(node)
             if found is None:
-                # Hidden or garbled ("unknown", "_hidden"): all that is known is who passed it on.
-                break
+                return ""
             nearest = found
         return str(nearest)
 
@@ -59,7 +62,8 @@ class TrustedProxies:
     def _nodes(self, scope: Scope) -> list[str]:
         if not self.networks:
             return []
-        elements = [element for line in values(scope, self.header) for element in line.split(",")]
+        elements = [element for line in values(scope, self.header) for element in line.rsplit(",", MAX_HOPS)]
+        del elements[:-MAX_HOPS]
         if self.header != b"forwarded":
             return elements
         return [_node(element) for element in elements]

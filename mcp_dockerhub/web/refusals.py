@@ -31,8 +31,32 @@ MAX_ERROR: Final = 2048
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
+class _Allowance:
+    """A token bucket: how much may be written."""
+
+    def __init__(self, clock: Callable[[], float], per_second: float, burst: int) -> None:
+        self._clock = clock
+        self._rate = per_second
+        self._burst = burst
+        self._left = float(burst)
+        self._at = clock()
+
+    def take(self) -> bool:
+        """Whether one more may be written."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class RefusalLog:
-    """Records refusals; a flood of them is thinned out, so that nobody can fill the disk without a token."""
+    """Records refusals; a flood of them is thinned out, so that nobody can fill the disk.
+
+    Whoever authenticated has an allowance apart from that of strangers, whose noise therefore hides nothing of theirs.
+    """
 
     def __init__(
         self,
@@ -45,26 +69,27 @@ class RefusalLog:
     ) -> None:
         self._recorder = recorder
         self._observer = observer
-        self._clock = clock
-        self._rate = per_second
-        self._burst = burst
-        self._left = float(burst)
-        self._at = clock()
+        self._strangers = _Allowance(clock, per_second, burst)
+        self._authenticated = _Allowance(clock, per_second, burst)
         self._dropped = 0
 
     def record(self, method: str, path: str, status: int, error: HttpError, origin: Origin) -> CallRecord | None:
         """One refused request; ``path`` may be anything. None where it was thinned out."""
         if error.code == "RATE_LIMITED":
             self._observer.limit("refused", error.rule.removeprefix("limit "))
-        if not self._may_write():
+        if not (self._authenticated if origin.principal else self._strangers).take():
             self._dropped += 1
             self._observer.refused(error.rule, error.code)
             return None
+        self.own_up()
+        shown = clean_identifier(path[: 4 * MAX_PATH], MAX_PATH)
+        return self._write(clean_identifier(method[:40], 20), f"{status} {shown}", error.rule, error.code, origin)
+
+    def own_up(self) -> None:
+        """Record how many were thinned out since it was last said; called before the log ends, too."""
         if self._dropped:
             self._write("", f"{self._dropped} more", "refusals_not_recorded", "RATE_LIMITED", Origin(None))
             self._dropped = 0
-        shown = clean_identifier(path[: 4 * MAX_PATH], MAX_PATH)
-        return self._write(clean_identifier(method[:40], 20), f"{status} {shown}", error.rule, error.code, origin)
 
     async def settle(self, record: CallRecord) -> None:
         """Wait until a record is as safe as the audit log's policy wants it before anybody is answered."""
@@ -76,15 +101,6 @@ class RefusalLog:
         record.decision, record.rule, record.outcome = "deny", rule, code
         self._recorder.close(record)
         return record
-
-    def _may_write(self) -> bool:
-        now = self._clock()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 @dataclass(frozen=True, slots=True)

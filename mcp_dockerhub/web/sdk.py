@@ -93,7 +93,7 @@ class SdkApp:
         principal = Exchange.of(scope).principal
         if principal is None:
             raise RuntimeError("this application belongs inside authentication")
-        scope["user"] = user = _user(principal.tenant, principal.id)
+        scope["user"] = user = _user(principal.key, principal.client)
         self._check_sessions(scope, user)
         token = auth_context_var.set(user)
         try:
@@ -109,9 +109,9 @@ class SdkApp:
             return
         if value(scope, b"mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
             return
-        owner = authorization_context(user)
+        caller = authorization_context(user)["subject"]
         owners = self._manager._session_owners.values()  # noqa: SLF001 - it says so nowhere else
-        if sum(each == owner for each in owners) >= MAX_OWN_SESSIONS:
+        if sum(owner["subject"] == caller for owner in owners) >= MAX_OWN_SESSIONS:
             raise HttpError(
                 503,
                 "RATE_LIMITED",
@@ -123,6 +123,6 @@ class SdkApp:
 
 
 @lru_cache(maxsize=1024)
-def _user(tenant: str, principal: str) -> AuthenticatedUser:
-    """Whom the SDK binds sessions and sealed request states to, so that they are of no use to anybody else."""
-    return AuthenticatedUser(AccessToken(token="", client_id=principal, scopes=[], subject=f"{tenant}\n{principal}"))
+def _user(principal: str, client: str) -> AuthenticatedUser:
+    """Whom the SDK binds sessions to, so that they are of no use to anybody else, nor to another client of theirs."""
+    return AuthenticatedUser(AccessToken(token="", client_id=client, scopes=[], subject=principal))

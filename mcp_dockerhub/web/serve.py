@@ -18,6 +18,7 @@ from mcp_dockerhub.web.app import WebApp, build_app
 from mcp_dockerhub.web.connection import ConnectionLimits, connection_class
 from mcp_dockerhub.web.drain import DrainingServer
 from mcp_dockerhub.web.heads import MAX_HEAD
+from mcp_dockerhub.web.listener import ACCEPTS, ARRIVING, BACKLOG, Listener
 from mcp_dockerhub.web_settings import PATH, WebSettings, load_web_settings
 from mcp_dockerhub_monitoring.logs import configure_logging
 from mcp_dockerhub_monitoring.tracing import trace_fields
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-BACKLOG: Final = 2048
 KEEP_ALIVE: Final = 30
 """Seconds an idle connection is kept: shorter than proxies keep theirs would cost them requests."""
 SPARE_FILES: Final = 256
@@ -59,11 +59,11 @@ def run(app: WebApp, web: WebSettings) -> None:
         asyncio.run(_run(app, web, listener))
 
 
-async def _run(app: WebApp, web: WebSettings, listener: socket.socket) -> None:
+async def _run(app: WebApp, web: WebSettings, listener: Listener) -> None:
     def stopping() -> None:
         app.stopping = True
 
-    server = DrainingServer(_config(app, web), stopping)
+    server = DrainingServer(_config(app, web, listener), stopping, listener)
     async with app.running():
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_cert_file else "http"
@@ -89,7 +89,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def _config(app: WebApp, web: WebSettings) -> uvicorn.Config:
+def _config(app: WebApp, web: WebSettings, listener: Listener) -> uvicorn.Config:
     # It warns of every request that is not HTTP; those are counted and recorded here, floods of them thinned out.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -98,7 +98,8 @@ def _config(app: WebApp, web: WebSettings) -> uvicorn.Config:
 
     config = uvicorn.Config(
         app,
-        http=connection_class(ConnectionLimits(connections=_connections()), report),
+        http=connection_class(ConnectionLimits(connections=_connections()), report, listener.arrived),
+        backlog=ACCEPTS,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -122,10 +123,8 @@ def _config(app: WebApp, web: WebSettings) -> uvicorn.Config:
     return config
 
 
-def _listen(web: WebSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    # The protocol is said, since asyncio sends small writes at once (TCP_NODELAY) only where it is known.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def _listen(web: WebSettings) -> Listener:
+    listener = Listener(socket.AF_INET6 if ":" in web.host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((web.host.strip("[]"), web.port))
@@ -145,9 +144,10 @@ def _connections() -> int:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if 0 <= soft < wanted + SPARE_FILES:
-            soft = wanted + SPARE_FILES if hard < 0 else min(hard, wanted + SPARE_FILES)
+        others = ARRIVING + SPARE_FILES
+        if 0 <= soft < wanted + others:
+            soft = wanted + others if hard < 0 else min(hard, wanted + others)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft >= 0:
-            return max(64, min(wanted, soft - SPARE_FILES))
+            return max(64, min(wanted, soft - others))
     return wanted

@@ -86,7 +86,7 @@ def median(values: Iterable[float]) -> float:
 
 def trends(history: History, window: WindowName) -> tuple[Trend, ...]:
     """The trend of calls, p95 and error ratio over one window."""
-    slots = [(slot, together(slot.cells.values())) for slot in history.closed_slots(window)]
+    slots = [(slot, together(slot.cells.values())) for slot in _slots(history, window)]
     return tuple(_trend(measure, _values(measure, slots), window) for measure in MEASURES)
 
 
@@ -95,13 +95,18 @@ def anomalies(history: History, window: WindowName) -> tuple[Anomaly, ...]:
 
     Calls are judged for all traffic only; how often one tool is asked for is nobody's fault.
     """
-    slots = history.closed_slots(window)
+    slots = _slots(history, window)
     width = WINDOWS[window].width
     found = list(_unusual("", MEASURES, [(slot, together(slot.cells.values())) for slot in slots], width))
     for operation in sorted({name for slot in slots for name in slot.cells if name}):
         cells = [(slot, slot.cells[operation]) for slot in slots if operation in slot.cells]
         found.extend(_unusual(operation, (LATENCY, ERRORS), cells, width))
     return tuple(sorted(found, key=lambda anomaly: -anomaly.score))
+
+
+def _slots(history: History, window: WindowName) -> list[SlotView]:
+    """Those that can be compared with each other."""
+    return [slot for slot in history.closed_slots(window) if slot.whole]
 
 
 def _values(measure: Measure, cells: list[tuple[SlotView, Cell]]) -> list[tuple[SlotView, float]]:

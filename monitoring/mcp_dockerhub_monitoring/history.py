@@ -139,6 +139,8 @@ class SlotView:
     age: float
     """Seconds since its end."""
     cells: Mapping[str, Cell]
+    whole: bool
+    """Whether it was seen from its beginning: the one the server started in shows too little of everything."""
 
 
 class _Ring:
@@ -241,7 +243,12 @@ class History:
             first = max(last - ring.shape.slots + 1, int(self._started // width))
             held = dict(ring.held(now))
             return [
-                SlotView(age=now - (epoch + 1) * width, cells=dict(held.get(epoch, {}))) for epoch in range(first, last)
+                SlotView(
+                    age=now - (epoch + 1) * width,
+                    cells=dict(held.get(epoch, {})),
+                    whole=epoch * width >= self._started,
+                )
+                for epoch in range(first, last)
             ]
 
     def _cells(self, operation: str) -> tuple[Cell, ...]:

@@ -9,6 +9,8 @@ HEIGHT: Final = 120
 _LEFT: Final = 60
 _BOTTOM: Final = 18
 _TOP: Final = 8
+_NOTHING: Final = 1e-9
+"""What is less is drawn as nothing: the smallest numbers of all have no power of ten below them."""
 
 
 def line_chart(title: str, values: Sequence[float | None], unit: str, span: str) -> str:
@@ -67,8 +69,8 @@ def _segments(values: Sequence[float | None], top: float) -> list[str]:
 
 
 def _nice(value: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is not below ``value``."""
-    if value <= 0:
+    """The least of 1, 2, 5 times a power of ten that is not below ``value``; 1 for nothing."""
+    if value < _NOTHING:
         return 1.0
     power = 1.0
     while power > value:

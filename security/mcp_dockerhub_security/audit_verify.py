@@ -163,7 +163,7 @@ class _Walk:
         """What is known of records before the first one, of those after the last, and of this chain as a whole."""
         beginning = _Line(segments.files(self.path)[0], 1, b"")
         end = _Line(last.file, last.number + 1, b"") if last else beginning
-        if self.start is not None and self.pruned.get(self.start[0]) != self.start[1]:
+        if self.first > 1 and not self._was_pruned():
             raise self._bad("deleted", beginning, self.first, "Nothing says that retention deleted what was before.")
         if self.incident is not None:
             raise _Bad(self.incident)
@@ -175,6 +175,10 @@ class _Walk:
             raise self._bad("rewritten", beginning, None, "The checkpoints beside the log are of another chain.")
         if not self.records and CheckpointNotes(self.path).read():
             raise self._bad("truncated", beginning, None, "The checkpoints beside the log are of records.")
+
+    def _was_pruned(self) -> bool:
+        """Whether a later record says that retention deleted everything before the first one."""
+        return self.start is not None and self.pruned.get(self.start[0]) == self.start[1]
 
     def _broken_link(self, record: dict[str, Any], line: _Line) -> Kind:
         """Why a record that is in itself good does not continue the one before it."""
@@ -205,7 +209,7 @@ class _Walk:
             proof=Proof(self.signature, self.anchor),
             asked=bool(self.keys) or self.anchors is not None,
             closed=self.event == "checkpoint" and self.reason == "close",
-            pruned=self.start[0] if self.start else 0,
+            pruned=self.first - 1 if self._was_pruned() else 0,
             lost=self.lost,
             recovered=self.recovered,
             notes=tuple(self._notes()) if finding is None else (),

@@ -1,8 +1,8 @@
 """Asking the human before a call with effects: one question, one execution.
 
 A question has a nonce, kept until the answer comes, for at most ``LIFETIME`` seconds, with a digest of who asked for
-what: the answer counts once, and only for the same principal, operation, arguments and targets. Where nobody can be
-asked the call is refused. A client may answer without its human; nothing on this side of it can tell.
+what: the answer counts once, and only for the same principal and client, operation, arguments and targets. Where
+nobody can be asked the call is refused. A client may answer without its human; nothing on this side of it can tell.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ class Effect:
 
     def digest(self) -> str:
         """What consent is bound to; raw arguments and normalised targets, so neither can be exchanged."""
-        principal = self.principal
-        facts = [principal.tenant, principal.id, self.method, self.name, self.arguments, list(map(str, self.targets))]
+        who = [self.principal.tenant, self.principal.id, self.principal.client]
+        facts = [*who, self.method, self.name, self.arguments, list(map(str, self.targets))]
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

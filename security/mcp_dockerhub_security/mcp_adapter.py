@@ -131,7 +131,7 @@ def request_state_security(guard: Guard, keys: Sequence[str] = ()) -> RequestSta
 
     def principal(ctx: "ServerRequestContext[Any, Any]") -> str:
         found = guard.identify(request_of(ctx))
-        return f"{found.tenant}\n{found.id}"
+        return "\n".join((found.tenant, found.id, found.client))
 
     return RequestStateSecurity(keys=list(keys) or [os.urandom(32)], ttl=LIFETIME, bind_principal=principal)
 

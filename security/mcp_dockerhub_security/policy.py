@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from mcp_dockerhub_security.grant import Target
 from mcp_dockerhub_security.identity import ADMIN, READ, READ_PRIVATE, WRITE, Principal
 from mcp_dockerhub_security.levels import Level, Operation
-from mcp_dockerhub_security.policy_call import Call
+from mcp_dockerhub_security.policy_call import EVERYBODY, Call
 from mcp_dockerhub_security.refusals import Needs, Refusal, RefusalCode, policy_denied
 from mcp_dockerhub_security.tenants import Tenants
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mcp_dockerhub_security.policy_rules import Rule
 
 ALL_SCOPES: Final = (READ, READ_PRIVATE, WRITE, ADMIN)
-EVERYBODY: Final = "*"
-"""The role that every principal has."""
 MAX_LOGIN_AGE: Final = 300
 """Seconds since the human last proved who they are, for RESTRICTED (RFC 9470)."""
 _SKEW: Final = 30

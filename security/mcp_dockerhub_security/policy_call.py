@@ -1,8 +1,12 @@
 """What policy knows of a call."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from mcp_dockerhub_security.principal import Principal
+
+EVERYBODY: Final = "*"
+"""The role that every principal has."""
 
 
 @dataclass(frozen=True, slots=True)

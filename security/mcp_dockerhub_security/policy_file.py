@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mcp_dockerhub_security.policy import PolicyDocument
-from mcp_dockerhub_security.policy_rules import EVERY_LEVEL, READS, Globs, Rule, parse_network
+from mcp_dockerhub_security.policy_rules import EVERY_LEVEL, PATTERN, READS, Globs, Rule, parse_network
 from mcp_dockerhub_security.policy_schema import (
     PolicyTables,
     RegistryTable,
@@ -29,6 +29,7 @@ from mcp_dockerhub_security.toml_lines import key_lines, line_of
 
 MAX_FILE: Final = 1024 * 1024
 MAX_SECRET: Final = 64 * 1024
+DOCKER_HUB: Final = "docker.io"
 _HUB_ALIASES: Final = frozenset(
     {"hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 )
@@ -142,8 +143,8 @@ def _meaningless_rule(path: KeyPath, rule: RuleTable, tables: PolicyTables, tool
     yield from _unusable((*path, "addresses"), rule.addresses, parse_network)
     for host in rule.registries or ():
         yield from _misspelt_host((*path, "registries"), host)
-    if rule.repositories and any(name.endswith("/") or ":" in name or "@" in name for name in rule.repositories):
-        yield (*path, "repositories"), "a repository is a path without host, tag or digest, such as library/nginx"
+    for pattern in rule.repositories or ():
+        yield from _misspelt_repository((*path, "repositories"), pattern, Globs.of(_usable_hosts(rule.registries)))
 
 
 def _meaningless_tenant(path: KeyPath, tenant: TenantTable) -> Iterator[Problem]:
@@ -179,8 +180,23 @@ def _unusable(path: KeyPath, texts: Iterable[str] | None, parse: Callable[[str],
 def _misspelt_host(path: KeyPath, host: str) -> Iterator[Problem]:
     if host.lower() in _HUB_ALIASES:
         yield path, f'"{host}": references call Docker Hub docker.io'
-    elif host != host.lower() or "/" in host:
+    elif host != host.lower() or "/" in host or host.endswith("."):
         yield path, f'"{host}": a registry is a host in small letters, with a port where it has one'
+
+
+def _usable_hosts(registries: Iterable[str] | None) -> list[str]:
+    """Those that are patterns at all; of the others it is said elsewhere."""
+    return [host for host in registries or () if PATTERN.fullmatch(host)]
+
+
+def _misspelt_repository(path: KeyPath, pattern: str, registries: Globs) -> Iterator[Problem]:
+    """A rule that silently never holds is worse than none: nobody would look at what it was to deny."""
+    if pattern != pattern.lower() or pattern.strip("/") != pattern or ":" in pattern or "@" in pattern:
+        yield path, f'"{pattern}": a repository is a path in small letters without host, tag or digest: library/nginx'
+    elif "." in pattern.partition("/")[0] and "/" in pattern and not registries:
+        yield path, f'"{pattern}": begins with a host, which belongs into registries'
+    elif "/" not in pattern and "**" not in pattern and registries.match(DOCKER_HUB):
+        yield path, f'"{pattern}": on Docker Hub every repository has two parts: library/{pattern}, or ** for all'
 
 
 # Building

@@ -11,7 +11,7 @@ from typing import Final
 
 from mcp_dockerhub_security.grant import Target
 from mcp_dockerhub_security.levels import Level
-from mcp_dockerhub_security.policy_call import Call
+from mcp_dockerhub_security.policy_call import EVERYBODY, Call
 
 Network = IPv4Network | IPv6Network
 
@@ -19,7 +19,8 @@ READS: Final = frozenset({Level.PUBLIC, Level.LOW, Level.MEDIUM})
 """What an allowing rule covers unless its ``levels`` say otherwise: nobody is let change things by accident."""
 EVERY_LEVEL: Final = frozenset(Level)
 
-_PATTERN: Final = re.compile(r"[A-Za-z0-9._:/@*?-]{1,255}")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+PATTERN: Final = re.compile(r"[A-Za-z0-9._:/@*?-]{1,255}")
 _WILDCARD: Final = re.compile(r"\*\*|\*|\?")
 _MEANING: Final = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
@@ -36,7 +37,7 @@ class Globs:
         """Raises ValueError for a character that no tool, registry or repository has."""
         chosen = tuple(patterns)
         for pattern in chosen:
-            if not _PATTERN.fullmatch(pattern):
+            if not PATTERN.fullmatch(pattern):
                 raise ValueError("a pattern has letters, digits, . _ : / @ - and the wildcards * ** ?")
         return cls(chosen, re.compile("|".join(map(_expression, chosen))) if chosen else None)
 
@@ -89,7 +90,7 @@ class Rule:
         return (
             level in self.levels
             and self.tools.match(call.tool)
-            and (not self.roles or not self.roles.isdisjoint(principal.roles))
+            and (not self.roles or EVERYBODY in self.roles or not self.roles.isdisjoint(principal.roles))
             and (not self.tenants or principal.tenant in self.tenants)
             and (not self.networks or self._covers_address(call))
         )
@@ -121,5 +122,8 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def parse_network(text: str) -> Network:
-    """A CIDR block or one address. Raises ValueError, also for a block with host bits set."""
-    return ip_network(text)
+    """A CIDR block or one address. Raises ValueError, also for a block with host bits set and for IPv4 inside IPv6."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        raise ValueError("addresses are matched as IPv4: write it so")
+    return network

@@ -9,7 +9,8 @@ from mcp_dockerhub_security.levels import Level
 Words = Annotated[list[str], Field(min_length=1)]
 """A condition: never empty, because nobody could tell whether that meant nothing or everything."""
 RoleName = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9._:/@-]{1,100})$")]
-TenantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,100}$")]
+TenantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""What a token may name as its tenant."""
 RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Scope = Literal["dockerhub:read", "dockerhub:read:private", "dockerhub:write", "dockerhub:admin"]
 

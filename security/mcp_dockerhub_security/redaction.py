@@ -80,11 +80,6 @@ def redact_pair(name: str, value: str) -> str:
     return redact_text(value)
 
 
-def redact_env(entries: list[str]) -> list[str]:
-    """``NAME=value`` entries of an image's configuration (OCI image-spec, config ``Env``)."""
-    return [f"{name}={redact_pair(name, value)}" if equals else name for name, equals, value in map(_split, entries)]
-
-
 def redact_command(text: str) -> str:
     """A command, history line or Dockerfile: values assigned to secret names, and known tokens, are replaced.
 
@@ -108,10 +103,6 @@ def _redacted(name: str, value: Any, depth: int) -> Any:
             return WITHHELD if is_secret_name(name) else redact_mapping(value, depth + 1)
         return [_redacted(name, part, depth + 1) for part in value]
     return WITHHELD if isinstance(value, bytes) else value
-
-
-def _split(entry: str) -> tuple[str, str, str]:
-    return entry.partition("=")
 
 
 def _assigned(match: re.Match[str]) -> str:

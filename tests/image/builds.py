@@ -50,12 +50,12 @@ class Export:
             else:
                 yield entry
 
-    def platform(self, architecture: str = "amd64") -> dict[str, Any]:
-        """The descriptor of one platform's manifest."""
-        return next(e for e in self.entries() if e.get("platform", {}).get("architecture") == architecture)
+    def platform(self) -> dict[str, Any]:
+        """The descriptor of the image's manifest, for whichever architecture this machine builds."""
+        return next(e for e in self.entries() if e.get("platform", {}).get("architecture") != "unknown")
 
-    def manifest(self, architecture: str = "amd64") -> Any:
-        return self.document(self.platform(architecture)["digest"])
+    def manifest(self) -> Any:
+        return self.document(self.platform()["digest"])
 
 
 def copy_context(destination: Path) -> None:
@@ -76,10 +76,10 @@ def facts() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines.splitlines())
 
 
-def bake(context: Path, *options: str, environment: dict[str, str] | None = None) -> None:
-    """Build the production image with more options of ``docker buildx bake``."""
+def bake(context: Path, *options: str, target: str = "production", environment: dict[str, str] | None = None) -> None:
+    """Build a target, with more options of ``docker buildx bake``."""
     done = subprocess.run(
-        [str(ROOT / "scripts/image-build"), "production", f"--set=*.context={context}", *options],
+        [str(ROOT / "scripts/image-build"), target, f"--set=*.context={context}", *options],
         env=os.environ | facts() | (environment or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,

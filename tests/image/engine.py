@@ -17,10 +17,15 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
 """Seconds any one step may take before it counts as hung; emulated processors and busy machines are slow."""
 
-HARDENED: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
+CONFINED: Final = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 """What the documentation tells people to run with."""
 
+HARDENED: Final = (*CONFINED, "--network=none")
+"""The same without any network: nothing at a start may need one."""
+
 PYTHON: Final = "/usr/bin/python3"
+STATE: Final = "/var/lib/mcp-dockerhub"
+"""Where the documentation mounts what a server keeps."""
 PROTOCOL: Final = "2025-11-25"
 
 
@@ -218,11 +223,16 @@ class Container:
 
 
 @contextmanager
-def volume() -> Iterator[str]:
-    """A named volume, gone afterwards."""
+def owned_volume(image: str) -> Iterator[str]:
+    """A named volume that the server's user owns, made so the way the compose files do it; gone afterwards."""
     name = f"mcp-image-test-{uuid.uuid4().hex[:12]}"
     docker("volume", "create", name)
     try:
+        code = f"import os; os.chown('{STATE}', 65532, 65532)"
+        docker(
+            *("run", "--rm", "--network=none", "--user=0:0", "--read-only", "--cap-drop=ALL", "--cap-add=CHOWN"),
+            *(f"--volume={name}:{STATE}", f"--entrypoint={PYTHON}", image, "-IB", "-c", code),
+        )
         yield name
     finally:
         docker("volume", "rm", "--force", name)

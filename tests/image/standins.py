@@ -18,9 +18,12 @@ class StandIn:
 
     name: str
     programs: tuple[str, ...]
+    """As this machine calls them; in the image Debian's prefix is gone."""
     state: str = ""
     """A folder of its own, and whose it is."""
     owner: str = "0:0"
+    data: str = ""
+    """A folder that the programs read, at the same place in the image."""
 
     def build(self, folder: Path) -> str | None:
         """The tag of an image made in an empty folder; None where a program is not installed."""
@@ -29,9 +32,11 @@ class StandIn:
             return None
         root = folder / "root"
         for program in filter(None, found):
-            _copy(Path(program), root / "bin" / Path(program).name)
+            _copy(Path(program), root / "bin" / Path(program).name.removeprefix("prometheus-"))
             for library in _libraries(program):
                 _copy(library, root / library.relative_to("/"))
+        if self.data:
+            shutil.copytree(self.data, root / self.data.lstrip("/"))
         (folder / "state").mkdir()
         lines = ["FROM scratch", "COPY root /", "ENV PATH=/bin"]
         if self.state:
@@ -45,6 +50,16 @@ class StandIn:
 STAND_INS: Final = {
     "nginx": StandIn("nginx", ("nginx",)),
     "redis": StandIn("redis", ("redis-server", "redis-cli", "sh", "grep"), state="/data", owner="999:1000"),
+}
+MONITORING: Final = {
+    "prometheus": StandIn("prometheus", ("prometheus",), state="/prometheus", owner="65534:65534"),
+    "alertmanager": StandIn(
+        "alertmanager",
+        ("prometheus-alertmanager",),
+        state="/alertmanager",
+        owner="65534:65534",
+        data="/usr/share/prometheus/alertmanager",
+    ),
 }
 """By the name of the service, whose image the variable NAME_IMAGE names."""
 

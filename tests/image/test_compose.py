@@ -4,15 +4,16 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.image.engine import PATIENCE, PYTHON, ROOT, docker
-from tests.image.standins import STAND_INS
+from tests.image.standins import MONITORING, STAND_INS, StandIn
 
 PROJECT = f"mcp-image-test-{uuid.uuid4().hex[:8]}"
 SERVICES = ("server-a", "server-b", "nginx", "redis")
@@ -36,10 +37,11 @@ print(json.dumps(answers))
 """
 
 CONNECT = """
-import json, socket
+import json, socket, sys
+names, ports = json.loads(sys.argv[1])
 reached = []
-for name in ("redis", "server-a", "server-b"):
-    for port in (6379, 8000, 9464):
+for name in names:
+    for port in ports:
         try:
             socket.create_connection((name, port), 2).close()
             reached.append(f"{name}:{port}")
@@ -49,12 +51,19 @@ print(json.dumps(reached))
 """
 
 
+READ = """
+import json, sys, urllib.request
+print(json.dumps([json.load(urllib.request.urlopen(url, timeout=10)) for url in json.loads(sys.argv[1])]))
+"""
+
+
 class Stack:
     """The compose project, in a copy of deploy/ with passwords and a certificate of its own."""
 
     def __init__(self, folder: Path, image: str) -> None:
         self.folder = folder / "deploy/compose"
         shutil.copytree(ROOT / "deploy/compose", self.folder, ignore=shutil.ignore_patterns("secrets", ".env"))
+        shutil.copytree(ROOT / "monitoring", folder / "monitoring", ignore=shutil.ignore_patterns("*.py"))
         settings = {
             "MCP_IMAGE": image,
             "MCP_HOST": HOST,
@@ -69,7 +78,7 @@ class Stack:
         subprocess.run([str(self.folder / "prepare")], env=self._environment, check=True, capture_output=True)
 
     def compose(self, *arguments: str, timeout: float = PATIENCE, check: bool = True) -> str:
-        command = ["docker", "compose", "--project-name", PROJECT, *arguments]
+        command = ["docker", "compose", "--project-name", PROJECT, "--profile", "monitoring", *arguments]
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -119,13 +128,7 @@ def _is_here(image: str) -> bool:
 @pytest.fixture(scope="module")
 def stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("compose"), image)
-    for service, stand_in in STAND_INS.items():
-        needed = stack.image_of(service)
-        if not _is_here(needed):
-            made = stand_in.build(tmp_path_factory.mktemp(service))
-            if made is None:
-                pytest.skip(f"{needed} cannot be had here, and {service} is not installed")
-            stack.use(service, made)
+    _provide(stack, STAND_INS, tmp_path_factory)
     if docker("network", "ls", "--filter=driver=bridge", "--quiet").stdout == "":
         pytest.skip("this engine has no bridge network")
     try:
@@ -133,6 +136,25 @@ def stack(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
         yield stack
     finally:
         stack.compose("down", "--volumes", "--timeout", "5", check=False)
+
+
+def _provide(stack: Stack, stand_ins: Mapping[str, StandIn], folders: pytest.TempPathFactory) -> None:
+    """Each service's own image where it can be had, else its stand-in."""
+    for service, stand_in in stand_ins.items():
+        needed = stack.image_of(service)
+        if not _is_here(needed):
+            made = stand_in.build(folders.mktemp(service))
+            if made is None:
+                pytest.skip(f"{needed} cannot be had here, and {service} is not installed")
+            stack.use(service, made)
+
+
+@pytest.fixture
+def monitored(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack with Prometheus and Alertmanager beside it."""
+    _provide(stack, MONITORING, tmp_path_factory)
+    stack.compose("up", "--detach", "--no-recreate", *MONITORING, timeout=120)
+    return stack
 
 
 def test_every_service_turns_healthy(stack: Stack) -> None:
@@ -163,8 +185,9 @@ def test_another_host_name_is_refused(stack: Stack) -> None:
 
 
 def test_redis_is_on_a_network_of_its_own(stack: Stack) -> None:
-    assert not [name for name in stack.inside("edge", CONNECT) if name.startswith("redis")]
-    assert "redis:6379" in stack.inside("backend", CONNECT)
+    places = json.dumps([["redis"], [6379]])
+    assert stack.inside("edge", CONNECT, places) == []
+    assert stack.inside("backend", CONNECT, places) == ["redis:6379"]
 
 
 def test_each_replica_writes_an_audit_chain_that_holds(stack: Stack) -> None:
@@ -173,3 +196,37 @@ def test_each_replica_writes_an_audit_chain_that_holds(stack: Stack) -> None:
         path = f"/var/lib/mcp-dockerhub/audit-{letter}.jsonl"
         command = (PYTHON, "-IB", "/app", "audit", "verify", path)
         stack.compose("exec", "-T", f"server-{letter}", *command)
+
+
+def test_prometheus_watches_both_replicas_and_knows_where_alerts_go(monitored: Stack) -> None:
+    base = "http://prometheus:9090/api/v1"
+
+    def state() -> tuple[dict[str, str], int, list[str]]:
+        urls = json.dumps([f"{base}/targets", f"{base}/rules", f"{base}/alertmanagers"])
+        targets, rules, managers = (found["data"] for found in monitored.inside("monitoring", READ, urls))
+        health = {target["labels"]["instance"]: target["health"] for target in targets["activeTargets"]}
+        active = [manager["url"] for manager in managers["activeAlertmanagers"]]
+        return health, sum(len(group["rules"]) for group in rules["groups"]), active
+
+    both = {"server-a:9464": "up", "server-b:9464": "up"}
+    assert _becomes(lambda: state()[0] == both), state()
+    _, rules, managers = state()
+    assert rules > 10
+    assert managers == ["http://alertmanager:9093/api/v2/alerts"]
+    status = monitored.inside("monitoring", READ, json.dumps(["http://alertmanager:9093/api/v2/status"]))[0]
+    assert "severity" in status["config"]["original"]
+
+
+def test_metrics_and_their_store_are_out_of_reach_of_the_proxy(monitored: Stack) -> None:
+    assert monitored.inside("edge", CONNECT, json.dumps([["prometheus", "alertmanager"], [9090, 9093]])) == []
+
+
+def _becomes(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return True
+        except AssertionError:  # not listening yet
+            continue
+    return False

@@ -5,18 +5,16 @@ import os
 import re
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.image.builds import bake, published
-from tests.image.engine import HARDENED, Container, docker, volume
+from tests.image.engine import HARDENED, STATE, Container, docker, owned_volume
 
 REPOSITORY = "mcp-dockerhub-image-test"
 ARM = ("--platform=linux/arm64",)
-STATE = "/var/lib/mcp-dockerhub"
 
 
 @pytest.fixture(scope="session")
@@ -95,18 +93,6 @@ def test_the_other_architecture_answers(other_architecture: str) -> None:
     with Container(other_architecture, flags=(*HARDENED, *ARM)) as server:
         assert server.initialize()["serverInfo"]["name"] == "mcp-dockerhub"
         assert not server.call("get_server_info").get("isError")
-
-
-@contextmanager
-def owned_volume(image: str) -> Iterator[str]:
-    """A named volume that the server's user owns, made so the way the compose files do it."""
-    with volume() as name:
-        code = f"import os; os.chown('{STATE}', 65532, 65532)"
-        docker(
-            *("run", "--rm", "--network=none", "--user=0:0", "--read-only", "--cap-drop=ALL", "--cap-add=CHOWN"),
-            *(f"--volume={name}:{STATE}", "--entrypoint=/usr/bin/python3", image, "-IB", "-c", code),
-        )
-        yield name
 
 
 def _push(context: Path, reference: str, *options: str, environment: dict[str, str] | None = None) -> None:

@@ -51,6 +51,12 @@ def test_a_statement_without_one_of_them_does_not(change: dict[str, str], proble
     assert problem in " ".join(policy.wrong_with({**SOUND, **change}, TODAY))
 
 
+def test_a_finding_that_is_called_fixed_needs_a_reason_and_an_end_too() -> None:
+    assert len(list(policy.wrong_with({"vulnerability": {"name": "CVE-1"}, "status": "fixed"}, TODAY))) == 2
+    sound = {name: value for name, value in SOUND.items() if name != "justification"}
+    assert list(policy.wrong_with({**sound, "status": "fixed"}, TODAY)) == []
+
+
 def test_a_statement_may_say_that_something_is_being_looked_at_without_an_end() -> None:
     assert list(policy.wrong_with({"vulnerability": {"name": "CVE-1"}, "status": "under_investigation"}, TODAY)) == []
 

@@ -1,7 +1,9 @@
 """The command line, as people and scripts use it."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from mcp_dockerhub import __version__
 from mcp_dockerhub.cli import main
 from mcp_dockerhub.settings import Settings
 from tests.upstreams.faults import unused_port
+from tests.upstreams.osv import osv_settings
 from tests.upstreams.registry import InMemoryRegistry
 from tests.upstreams.seeded import Upstreams, running_upstreams
 
@@ -29,7 +32,7 @@ def upstreams() -> Iterator[Upstreams]:
 
 @pytest.fixture
 def _seeded(upstreams: Upstreams, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in upstreams.settings(tmp_path).items():
+    for name, value in {**upstreams.settings(tmp_path), **osv_settings(upstreams.osv_url)}.items():
         monkeypatch.setenv(name, value)
 
 
@@ -114,6 +117,8 @@ def test_doctor_tries_everything_that_is_configured(
     printed = capsys.readouterr().out
     for part in ("audit log", "Docker Hub account", "Docker Hub API", "registry docker.io", "pull quota"):
         assert part in printed
+    for part in ("vulnerability database: answers at http", "CISA KEV: the list of ", "EPSS: the list of "):
+        assert f"ok    {part}" in printed
     assert "FAIL" not in printed
 
 
@@ -128,9 +133,58 @@ def test_doctor_does_not_hold_a_registry_against_an_operator_who_left_it_out(
     assert "pull quota" not in printed
 
 
+@pytest.mark.usefixtures("_seeded")
+def test_doctor_says_that_a_database_cannot_be_asked_or_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = f"http://127.0.0.1:{unused_port()}"
+    monkeypatch.setenv("MCP_DOCKERHUB_OSV_URL", gone)
+    monkeypatch.setenv("MCP_DOCKERHUB_KEV_URL", f"{gone}/kev.json")
+    monkeypatch.setenv("MCP_DOCKERHUB_EPSS_URL", "none")
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL  vulnerability database: UPSTREAM_UNAVAILABLE" in printed
+    assert "warn  CISA KEV: Which vulnerabilities are exploited is not known" in printed
+    assert "ok    EPSS: is switched off" in printed
+    monkeypatch.setenv("MCP_DOCKERHUB_OSV_URL", "nonsense")
+    assert main(["doctor"]) == 2
+    assert "MCP_DOCKERHUB_OSV_URL" in capsys.readouterr().err
+
+
+def database_said(capsys: pytest.CaptureFixture[str], code: int) -> list[str]:
+    assert main(["doctor"]) == code
+    return [line for line in capsys.readouterr().out.splitlines() if "vulnerability database" in line]
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_doctor_looks_into_a_local_database_and_asks_no_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "advisories.db"
+    monkeypatch.setenv("MCP_DOCKERHUB_DATABASE", str(path))
+    (line,) = database_said(capsys, 1)
+    assert line.startswith(f"FAIL  vulnerability database: {path}: The local database of advisories does not exist.")
+    assert main(["db", "update", "--ecosystem", "Alpine", "Debian"]) == 0
+    monkeypatch.setenv("MCP_DOCKERHUB_OSV_URL", f"http://127.0.0.1:{unused_port()}")
+    (line,) = database_said(capsys, 0)
+    assert line == f"ok    vulnerability database: {path} holds Alpine, Debian; 0.0 days old"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE archives SET updated = '2020-01-01T00:00:00+00:00' WHERE ecosystem = 'Alpine'")
+        connection.execute("UPDATE archives SET unreadable = 3 WHERE ecosystem = 'Debian'")
+    old, unreadable = database_said(capsys, 0)
+    assert old.startswith(f"warn  vulnerability database: {path} holds Alpine, Debian; Alpine is ")
+    assert old.endswith("so no scan with it is complete. Run mcp-dockerhub db update.")
+    assert unreadable == "warn  vulnerability database: advisories that could not be read: 3 of Debian"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM archives")
+    (line,) = database_said(capsys, 1)
+    assert "holds nothing. Fill it: mcp-dockerhub db update --ecosystem NAME." in line
+
+
 def test_doctor_tells_a_registry_that_wants_credentials_from_one_that_refuses_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("MCP_DOCKERHUB_DATABASE", "/nonexistent/advisories.db")
     with InMemoryRegistry(auth="basic") as registry:
         for name in ("HUB_URL", "REGISTRY_URL"):
             monkeypatch.setenv(f"MCP_DOCKERHUB_{name}", registry.url)
@@ -150,14 +204,14 @@ def test_doctor_says_what_does_not_work_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = f"http://127.0.0.1:{unused_port()}"
-    monkeypatch.setenv("MCP_DOCKERHUB_HUB_URL", gone)
-    monkeypatch.setenv("MCP_DOCKERHUB_REGISTRY_URL", gone)
+    for name in ("HUB_URL", "REGISTRY_URL", "OSV_URL", "KEV_URL", "EPSS_URL"):
+        monkeypatch.setenv(f"MCP_DOCKERHUB_{name}", gone)
     monkeypatch.setenv("MCP_DOCKERHUB_AUDIT_FILE", str(tmp_path / "no" / "such" / "folder"))
     monkeypatch.setenv("MCP_DOCKERHUB_RATE_LIMIT", "often")
     monkeypatch.setenv("DOCKERHUB_TOKEN", "dckr_pat_x")
     assert main(["doctor"]) == 1
     printed = capsys.readouterr().out
-    assert printed.count("FAIL") == 4
+    assert printed.count("FAIL") == 5
     assert "UPSTREAM_UNAVAILABLE" in printed
     assert "DOCKERHUB_USERNAME" in printed
     assert "dckr_pat_x" not in printed

@@ -1,7 +1,11 @@
 """``mcp-dockerhub db``: a local database from archives on loopback."""
 
+import io
 import json
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,3 +127,61 @@ def test_without_a_place_or_with_broken_settings_nothing_is_done(
     monkeypatch.setenv("MCP_DOCKERHUB_OSV_URL", "nowhere")
     assert main(["db", command]) == 2
     assert "MCP_DOCKERHUB_OSV_URL" in capsys.readouterr().err
+
+
+def test_a_damaged_database_is_not_called_none(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path.write_bytes(b"rubbish")
+    assert main(["db", "update"]) == 1
+    assert "is damaged. Delete the file and make it anew" in capsys.readouterr().err
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 0
+    assert list(LocalDatabase(path).archives()) == ["PyPI"]
+
+
+def test_an_update_that_is_stopped_says_so(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mcp_dockerhub.db_cli._run", stopped)
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 1
+    assert capsys.readouterr().err == "mcp-dockerhub: stopped: the database is what it was\n"
+
+
+def test_a_status_that_cannot_be_written_is_a_failure_and_one_nobody_reads_is_none(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["db", "status"]) == 1
+    assert capsys.readouterr().err == "mcp-dockerhub: standard output is closed.\n"
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb", buffering=0) as pipe:
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(pipe, write_through=True))
+        assert main(["db", "status"]) == 0
+
+
+def test_a_place_that_cannot_be_a_database_is_said(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "update", "--ecosystem", "PyPI", "--database", str(path.parent)]) == 1
+    assert "was not updated: Is a directory" in capsys.readouterr().err
+
+
+def test_a_list_that_is_none_does_not_replace_the_one_that_is_held(
+    path: Path, state: OsvState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lists() -> dict[str, bytes]:
+        with closing(sqlite3.connect(path)) as connection:
+            return dict(connection.execute("SELECT name, body FROM feeds").fetchall())
+
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 0
+    held = lists()
+    state.kev, state.epss = b"<html>sign in</html>", b""
+    capsys.readouterr()
+    assert main(["db", "update"]) == 0
+    said = capsys.readouterr().err
+    assert "not fetched, the last one stays: kev: " in said
+    assert "not fetched, the last one stays: epss: " in said
+    assert lists() == held
+    assert held.keys() == {"kev", "epss"}

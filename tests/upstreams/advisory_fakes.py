@@ -53,6 +53,8 @@ class FakeDatabase:
     """Reasons by name of a query."""
     fails: DockerHubError | None = None
     facts: DatabaseFacts = field(default_factory=lambda: DatabaseFacts("made-up database"))
+    replaced: int = 0
+    """How often it was."""
     asked: list[tuple[Query, ...]] = field(default_factory=list)
 
     def add(
@@ -78,6 +80,9 @@ class FakeDatabase:
         if progress is not None:
             await progress(len(hits))
         return Matches(hits, unmatched, self.facts, 1 if queries else 0)
+
+    def edition(self) -> str:
+        return str(self.replaced)
 
 
 @dataclass

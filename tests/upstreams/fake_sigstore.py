@@ -91,7 +91,10 @@ class FakeSigstore:
         lifetime: timedelta = timedelta(minutes=10),
         code_signing: bool = True,
     ) -> x509.Certificate:
-        """A short-lived certificate; with another ``signer`` than the authority it is a forged one."""
+        """A short-lived certificate; with another ``signer`` than the authority it is a forged one.
+
+        Without an ``identity`` it names a host, as those of private authorities do.
+        """
         made = self._leaf(key, identity, issuer, lifetime, code_signing)
         signing = (signer or self.ca_key).private
         plain = made.sign(signing, hashes.SHA384())
@@ -105,6 +108,7 @@ class FakeSigstore:
         self, key: Key, identity: str, issuer: str, lifetime: timedelta, code_signing: bool
     ) -> x509.CertificateBuilder:
         name: Any = x509.UniformResourceIdentifier if "://" in identity else x509.RFC822Name
+        subject = name(identity) if identity else x509.DNSName("host.test")
         purpose = ExtendedKeyUsageOID.CODE_SIGNING if code_signing else ExtendedKeyUsageOID.CLIENT_AUTH
         said = issuer.encode()
         return (
@@ -117,7 +121,7 @@ class FakeSigstore:
             .not_valid_after(self.now + lifetime)
             .add_extension(_usage(sign=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([name(identity)]), critical=True)
+            .add_extension(x509.SubjectAlternativeName([subject]), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca_key.private.public_key()), critical=False
             )

@@ -43,7 +43,7 @@ def epss(finding: Finding) -> str:
 
 
 def summary(finding: Finding) -> str:
-    return clean(finding.summary, MAX_SUMMARY) or f"{finding.id} in {package_name(finding.package)}"
+    return clean(finding.summary, MAX_SUMMARY) or f"{clean(finding.id)} in {package_name(finding.package)}"
 
 
 def link(finding: Finding) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from mcp_dockerhub.errors import DockerHubError, InvalidInput, NotFound, UpstreamInvalid
+from mcp_dockerhub.errors import DockerHubError, InvalidInput, NotFound
 from mcp_dockerhub.reference import Digest
 from mcp_dockerhub.registry import fields
 from mcp_dockerhub.registry.documents import MAX_MANIFEST, parse_manifest
 from mcp_dockerhub.registry.media_types import OCI_INDEX
 from mcp_dockerhub.registry.models import Descriptor, Index
 from mcp_dockerhub.registry.verify import digest_of
-from mcp_dockerhub.scan.local.files import File, Files, whole
+from mcp_dockerhub.scan.local.files import Damaged, File, Files, whole
 
 NAME: Final = "org.opencontainers.image.ref.name"
 MAX_LISTED: Final = 1000
@@ -76,15 +76,15 @@ class Layout:
 def open_layout(files: Files, name: str) -> Layout:
     """The layout in ``files`` and of it the image ``name``: a tag, a digest, or empty for the only one there is.
 
-    Raises NotFound, InvalidInput where one must be named, UpstreamInvalid for what is no layout, TooLarge.
+    Raises NotFound, InvalidInput where one must be named, Damaged for what is no layout, TooLarge.
     """
     what = f"index.json of {files.name}"
     marker = whole(files, "oci-layout", 4096)
     if marker is None or not isinstance(_object(marker).get("imageLayoutVersion"), str):
-        raise UpstreamInvalid(f"{files.name} is not an OCI image layout: it has no proper file `oci-layout`.")
+        raise Damaged(f"{files.name} is not an OCI image layout: it has no proper file `oci-layout`.")
     raw = whole(files, "index.json", MAX_MANIFEST)
     if raw is None:
-        raise UpstreamInvalid(f"{files.name} has no index.json.")
+        raise Damaged(f"{files.name} has no index.json.")
     top = parse_manifest(raw, digest_of(raw), OCI_INDEX, what)
     assert isinstance(top, Index)  # noqa: S101  (anything else contradicts the type it was read as)
     return Layout(files, _chosen(top, name, files.name), top)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_dockerhub.errors import InvalidInput, NotFound, TooLarge, Unsupported, UpstreamInvalid
+from mcp_dockerhub.errors import InvalidInput, NotFound, TooLarge, Unsupported
 from mcp_dockerhub.reference import Digest, Reference
 from mcp_dockerhub.registry import fields
 from mcp_dockerhub.registry.configs import MAX_CONFIG
@@ -21,7 +21,7 @@ from mcp_dockerhub.registry.documents import MAX_MANIFEST
 from mcp_dockerhub.registry.media_types import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
 from mcp_dockerhub.registry.verify import check_digest, digest_of
 from mcp_dockerhub.scan.local.contents import Contents, open_layout
-from mcp_dockerhub.scan.local.files import CHUNK, File, Files, whole
+from mcp_dockerhub.scan.local.files import CHUNK, Damaged, File, Files, whole
 
 _PLAIN_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 _NAMED_BY_DIGEST: Final = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
@@ -62,7 +62,7 @@ def open_saved(files: Files, name: str, max_bytes: int) -> Contents:
     """The image ``name`` of an archive: a reference or a tag, or empty for the only one there is.
 
     ``max_bytes`` bounds what a compressed layer may unpack to. Raises NotFound, InvalidInput where one must be named,
-    UpstreamInvalid for what is no such archive or is damaged, Unsupported, TooLarge.
+    Damaged for what is no such archive or is damaged, Unsupported, TooLarge.
     """
     if (marker := files.open("oci-layout")) is not None:
         with marker:
@@ -107,14 +107,14 @@ def _saved(files: Files, entry: dict[str, Any], max_bytes: int) -> SavedImage:
     config_path = fields.text(entry, "Config")
     raw = whole(files, config_path, MAX_CONFIG) if config_path else None
     if raw is None:
-        raise UpstreamInvalid(f"{files.name} lacks the configuration of its image.")
+        raise Damaged(f"{files.name} lacks the configuration of its image.")
     named = _NAMED_BY_DIGEST.fullmatch(config_path)
     if named:
         check_digest(raw, Digest(f"sha256:{named[1]}"), f"The configuration in {files.name}")
     diff_ids = fields.texts(fields.child(fields.load_object(raw, what), "rootfs"), "diff_ids", what)
     paths = fields.texts(entry, "Layers", what)
     if len(paths) != len(diff_ids):
-        raise UpstreamInvalid(f"{files.name} lists {len(paths)} layers where its configuration has {len(diff_ids)}.")
+        raise Damaged(f"{files.name} lists {len(paths)} layers where its configuration has {len(diff_ids)}.")
     layers = [
         _layer(files, path, Digest.parse(diff_id), max_bytes) for path, diff_id in zip(paths, diff_ids, strict=True)
     ]
@@ -135,7 +135,7 @@ def _layer(files: Files, path: str, diff_id: Digest, max_bytes: int) -> dict[str
     """The descriptor of one layer. A plain one is what the configuration says or is refused when it is read."""
     file = files.open(path)
     if file is None:
-        raise UpstreamInvalid(f"{files.name} lacks the layer {path[:200]}.")
+        raise Damaged(f"{files.name} lacks the layer {path[:200]}.")
     with file:
         start = file.read(4)
         if start.startswith(_ZSTD):
@@ -144,7 +144,7 @@ def _layer(files: Files, path: str, diff_id: Digest, max_bytes: int) -> dict[str
             return {"mediaType": _PLAIN_LAYER, "size": file.size, "digest": diff_id}
         digest, unpacked = _digests(file, start, max_bytes, files.name)
     if unpacked != diff_id:
-        raise UpstreamInvalid(f"A layer of {files.name} is not what its configuration says: altered or damaged.")
+        raise Damaged(f"A layer of {files.name} is not what its configuration says: altered or damaged.")
     return {"mediaType": DOCKER_LAYER_GZIP, "size": file.size, "digest": digest}
 
 
@@ -168,7 +168,7 @@ def _digests(file: File, start: bytes, max_bytes: int, what: str) -> tuple[Diges
             data = file.read()
             packed.update(data)
     except zlib.error:
-        raise UpstreamInvalid(f"A layer of {what} is not whole gzip: altered or damaged.") from None
+        raise Damaged(f"A layer of {what} is not whole gzip: altered or damaged.") from None
     if not inflater.eof:
-        raise UpstreamInvalid(f"A layer of {what} breaks off: altered or damaged.")
+        raise Damaged(f"A layer of {what} breaks off: altered or damaged.")
     return Digest(f"sha256:{packed.hexdigest()}"), Digest(f"sha256:{plain.hexdigest()}")

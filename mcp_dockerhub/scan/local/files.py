@@ -19,6 +19,12 @@ _MAX_LINKS: Final = 8
 _GZIP: Final = b"\x1f\x8b"
 
 
+class Damaged(UpstreamInvalid):
+    """An image on this machine that is not what it should be."""
+
+    default_hint = "Write it anew from the image; nothing is known about what it holds."
+
+
 class File:
     """``size`` bytes of an open file, from where it stands."""
 
@@ -54,7 +60,7 @@ class Files(Protocol):
     def open(self, path: str) -> File | None:
         """The regular file at a relative ``path``; None where there is none.
 
-        Raises UpstreamInvalid for what is there and is no regular file inside.
+        Raises Damaged for what is there and is no regular file inside.
         """
 
     def close(self) -> None:
@@ -62,7 +68,7 @@ class Files(Protocol):
 
 
 def whole(files: Files, path: str, limit: int) -> bytes | None:
-    """The bytes of one small file; None where there is none. Raises UpstreamInvalid, TooLarge beyond ``limit``."""
+    """The bytes of one small file; None where there is none. Raises Damaged, TooLarge beyond ``limit``."""
     file = files.open(path)
     if file is None:
         return None
@@ -91,7 +97,7 @@ class Folder:
         try:
             found = (self._root / path).resolve()
             if not found.is_relative_to(self._root):
-                raise UpstreamInvalid(f"{path} in {self.name} leads out of that directory: refused.")
+                raise Damaged(f"{path} in {self.name} leads out of that directory: refused.")
             return self._regular(found, path)
         except FileNotFoundError:
             return None
@@ -104,7 +110,7 @@ class Folder:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             os.close(handle)
-            raise UpstreamInvalid(f"{path} in {self.name} is not a regular file.")
+            raise Damaged(f"{path} in {self.name} is not a regular file.")
         return File(os.fdopen(handle, "rb"), facts.st_size)
 
     def close(self) -> None:
@@ -138,7 +144,7 @@ class Archive:
         if member is None:
             return None
         if not member.isreg() or member.issparse():
-            raise UpstreamInvalid(f"{path} in {self.name} is not a regular file.")
+            raise Damaged(f"{path} in {self.name} is not a regular file.")
         try:
             stream = self._path.open("rb")
             stream.seek(member.offset_data)
@@ -159,7 +165,7 @@ class Archive:
                 return member
             start = posixpath.dirname(wanted) if member.issym() else ""
             wanted = posixpath.normpath(posixpath.join(start, member.linkname))
-        raise UpstreamInvalid(f"{path} in {self.name} is a link that leads nowhere.")
+        raise Damaged(f"{path} in {self.name} is a link that leads nowhere.")
 
     def _read_members(self) -> Iterator[tuple[str, tarfile.TarInfo]]:
         with tarfile.open(self._path, "r:") as archive:
@@ -187,6 +193,6 @@ class Archive:
         return self._unpacked
 
 
-def _unreadable(path: str, name: str, error: Exception) -> UpstreamInvalid:
+def _unreadable(path: str, name: str, error: Exception) -> Damaged:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "it failed"
-    return UpstreamInvalid(f"{path} in {name} cannot be read ({reason}).", hint="Check its permissions and links.")
+    return Damaged(f"{path} in {name} cannot be read ({reason}).", hint="Check its permissions and links.")

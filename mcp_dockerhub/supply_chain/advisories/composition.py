@@ -6,7 +6,7 @@ from pathlib import Path
 from mcp_dockerhub.advisory_settings import EPSS, KEV, OFF, AdvisorySettings
 from mcp_dockerhub.cache import Cache
 from mcp_dockerhub.supply_chain.advisories import epss, kev
-from mcp_dockerhub.supply_chain.advisories.feeds import Source, from_file, from_url
+from mcp_dockerhub.supply_chain.advisories.feeds import Listing, Source, from_file, from_url
 from mcp_dockerhub.supply_chain.advisories.local.database import LocalDatabase
 from mcp_dockerhub.supply_chain.advisories.model import Advisories, Database
 from mcp_dockerhub.supply_chain.advisories.osv_api import OsvApi
@@ -20,16 +20,16 @@ def build_advisories(settings: AdvisorySettings, http: HttpClient, cache: Cache)
     likely: Source | None
     if settings.database is None:
         database = OsvApi(http, cache, settings.osv_url)
-        known = source_of(settings.kev_url or KEV, kev.WHAT, http, cache)
-        likely = source_of(settings.epss_url or EPSS, epss.WHAT, http, cache)
+        known = source_of(settings.kev_url or KEV, kev.LISTING, http, cache)
+        likely = source_of(settings.epss_url or EPSS, epss.LISTING, http, cache)
     else:
         database = local = LocalDatabase(settings.database, timedelta(days=settings.database_max_age))
         known = local.feed("kev", kev.WHAT)
         if settings.kev_url:
-            known = source_of(settings.kev_url, kev.WHAT, http, cache)
+            known = source_of(settings.kev_url, kev.LISTING, http, cache)
         likely = local.feed("epss", epss.WHAT)
         if settings.epss_url:
-            likely = source_of(settings.epss_url, epss.WHAT, http, cache)
+            likely = source_of(settings.epss_url, epss.LISTING, http, cache)
     return Advisories(
         database,
         kev.Kev(known) if known is not None else None,
@@ -37,10 +37,10 @@ def build_advisories(settings: AdvisorySettings, http: HttpClient, cache: Cache)
     )
 
 
-def source_of(place: str, what: str, http: HttpClient, cache: Cache) -> Source | None:
+def source_of(place: str, listing: Listing, http: HttpClient, cache: Cache) -> Source | None:
     """Where a list is read from: a URL, a path, or nowhere."""
     if place == OFF:
         return None
     if Path(place).is_absolute():
-        return from_file(Path(place), what)
-    return from_url(http, cache, place, what)
+        return from_file(Path(place), listing)
+    return from_url(http, cache, place, listing)

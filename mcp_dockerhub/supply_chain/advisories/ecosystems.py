@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from mcp_dockerhub.supply_chain.advisories.model import NotCovered, Query
-from mcp_dockerhub.supply_chain.packages import Distro, Package
+from mcp_dockerhub.supply_chain.packages import MAX_TEXT, Distro, Package
 from mcp_dockerhub.supply_chain.purls import distro_of, read_purl
 
 DEBIAN_CODENAMES: Final[Mapping[str, str]] = {
@@ -42,6 +42,9 @@ _GEM_PLATFORM: Final = re.compile(
     r"-(?:x86_64|x86|x64|i\d86|aarch64|arm|arm64|armv\d\w*|universal|java|jruby|mswin|mingw|powerpc|s390x)\b.*"
 )
 _PART: Final = re.compile(r"^lib|-(?:libs?|bin|common|base|data|utils|doc|core|minimal)$|t64$|_client$")
+_FOREIGN: Final = re.compile(
+    rf"{'|'.join((*DEBIAN_CODENAMES, *UBUNTU_CODENAMES))}|debian\.?1\d|nodesource|\.pgdg|\+maria|sury\.org|ppa\d"
+)
 _GO_RELEASE: Final = re.compile(r"(?:go|v)?(\d+\.\d+(?:\.\d+)?)(?:(rc|beta|alpha)(\d+))?")
 
 Answer = Query | NotCovered
@@ -51,6 +54,12 @@ def query_of(package: Package, distro: Distro | None) -> Answer:
     """What to ask about a package; ``distro`` is the image's and counts where the package does not say its own."""
     if package.owner:
         return NotCovered("it belongs to a distribution package, whose advisories cover it", covered_by=package.owner)
+    if len(package.purl) >= MAX_TEXT or not all(map(_may_be_a_name, (package.name, package.source[0]))):
+        return NotCovered("its name is none that a package can have")
+    return _asked(package, distro)
+
+
+def _asked(package: Package, distro: Distro | None) -> Answer:
     if package.type in ("deb", "apk"):
         return _of_distribution(package, _release_of(package, distro))
     if package.type == "rpm":
@@ -62,6 +71,20 @@ def query_of(package: Package, distro: Distro | None) -> Answer:
     if not package.name or not package.version:
         return NotCovered("its version is not known" if package.name else "its name is not known")
     return read(package.name, package.version)
+
+
+def is_foreign(package: Package) -> bool:
+    """Whether a package of Debian's kind is of somebody else's repository, by how its version is written.
+
+    The distribution's advisories compare it with versions of their own, which say nothing about it. Neither Debian nor
+    Ubuntu write releases by name (``1.29.1-1~bookworm`` is nginx.org's); not every other repository can be told so.
+    """
+    return package.type == "deb" and bool(_FOREIGN.search(package.version))
+
+
+def _may_be_a_name(text: str) -> bool:
+    """Whether a database can know it: one with something hidden in it, or cut off, it would be asked about in vain."""
+    return len(text) < MAX_TEXT and text.isprintable() and " " not in text and "\N{REPLACEMENT CHARACTER}" not in text
 
 
 def lacks_sources(packages: Iterable[Package]) -> bool:
@@ -84,8 +107,12 @@ def base_of(ecosystem: str) -> str:
 
 
 def canonical(ecosystem: str, name: str) -> str:
-    """A package's name as it is compared: Python's are the same in any case and with any of three separators."""
-    return re.sub(r"[-_.]+", "-", name).lower() if base_of(ecosystem) == "PyPI" else name  # PEP 503
+    """A package's name as it is compared: Python's are the same in any case and with any of three separators (PEP 503),
+    NuGet's and Packagist's in any case."""
+    base = base_of(ecosystem)
+    if base == "PyPI":
+        return re.sub(r"[-_.]+", "-", name).lower()
+    return name.lower() if base in ("NuGet", "Packagist") else name
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from mcp_dockerhub.errors import DockerHubError
 from mcp_dockerhub.supply_chain.advisories.asking import defect
-from mcp_dockerhub.supply_chain.advisories.feeds import Source
+from mcp_dockerhub.supply_chain.advisories.feeds import Listing, Source
 from mcp_dockerhub.supply_chain.advisories.model import EpssScore, Feed
 
 WHAT: Final = "the EPSS scores"
@@ -96,3 +96,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+LISTING: Final = Listing(WHAT, lambda body: read_scores(body, frozenset()))

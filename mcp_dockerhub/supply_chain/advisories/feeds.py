@@ -26,17 +26,28 @@ class Published:
     """When it was read, where it cannot be read now or comes from the local database."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A kind of list."""
+
+    what: str
+    """What it is called in errors."""
+    check: Callable[[bytes], object]
+    """Raises UpstreamInvalid or TooLarge for anything else than a whole one, which is neither kept nor used."""
+
+
 Source = Callable[[], Awaitable[Published]]
 """Reads a list. Raises the errors of ``HttpClient``, UpstreamInvalid, and Unsupported for a file that is not there."""
 
 
-def from_url(http: HttpClient, cache: Cache, url: str, what: str) -> Source:
+def from_url(http: HttpClient, cache: Cache, url: str, listing: Listing) -> Source:
     """The list at a URL, remembered as long as vulnerabilities are."""
     upstream, path = service(url)
 
     async def read() -> Published:
         async def fetch() -> Fetched[bytes]:
-            body = whole(await http.request(upstream, "GET", path, limit=FEED_LIMIT), what)
+            body = whole(await http.request(upstream, "GET", path, limit=FEED_LIMIT), listing.what)
+            await anyio.to_thread.run_sync(listing.check, body)
             return Fetched(body, len(body))
 
         key = Key(Kind.VULNERABILITIES, "", "anonymous", upstream.base_url, path)
@@ -46,7 +57,7 @@ def from_url(http: HttpClient, cache: Cache, url: str, what: str) -> Source:
     return read
 
 
-def from_file(path: Path, what: str) -> Source:
+def from_file(path: Path, listing: Listing) -> Source:
     """The list in a file of the operator's, read anew each time."""
 
     def load() -> bytes:
@@ -55,9 +66,10 @@ def from_file(path: Path, what: str) -> Source:
                 body = file.read(FEED_LIMIT + 1)
         except OSError as problem:
             reason = problem.strerror or "cannot be read"
-            raise Unsupported(f"The file for {what} cannot be read: {reason}.") from None
+            raise Unsupported(f"The file for {listing.what} cannot be read: {reason}.") from None
         if len(body) > FEED_LIMIT:
-            raise TooLarge(f"The file for {what} has more than {FEED_LIMIT:,} bytes.")
+            raise TooLarge(f"The file for {listing.what} has more than {FEED_LIMIT:,} bytes.")
+        listing.check(body)
         return body
 
     async def read() -> Published:

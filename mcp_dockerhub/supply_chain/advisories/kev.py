@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from mcp_dockerhub.errors import DockerHubError
 from mcp_dockerhub.supply_chain.advisories.asking import defect, document
-from mcp_dockerhub.supply_chain.advisories.feeds import Published, Source
+from mcp_dockerhub.supply_chain.advisories.feeds import Listing, Published, Source
 from mcp_dockerhub.supply_chain.advisories.model import Feed, KevEntry
 
 WHAT: Final = "the catalogue of known exploited vulnerabilities"
@@ -84,3 +84,6 @@ def _date(value: Any) -> date | None:
 
 def _text(value: Any) -> str:
     return value[:_MAX_TEXT] if isinstance(value, str) else ""
+
+
+LISTING: Final = Listing(WHAT, lambda body: read_catalogue(Published(body)))

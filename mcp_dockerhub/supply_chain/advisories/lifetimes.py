@@ -4,7 +4,7 @@ Sources, read in November 2026: Debian's distro-info-data (``debian.csv``, colum
 ``eol``), wiki.ubuntu.com/Releases for 25.10 and 26.04, and alpinelinux.org/releases. Paid extensions do not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
@@ -59,6 +59,14 @@ _ALPINE: Final[Mapping[str, date]] = {
     "3.23": date(2027, 11, 1),
 }
 _TABLES: Final = {"debian": ("Debian", _DEBIAN), "ubuntu": ("Ubuntu", _UBUNTU), "alpine": ("Alpine", _ALPINE)}
+
+
+def ended(distro: Distro | None, ecosystems: Iterable[str], today: date) -> tuple[str, ...]:
+    """``end_of_life`` of an image's own release, and of those in ``ecosystems`` (``Debian:12``), which its packages
+    say of themselves: a document can name both, and they need not agree."""
+    releases = (ecosystem.split(":") for ecosystem in sorted(set(ecosystems)) if ":" in ecosystem)
+    said = (Distro(parts[0].lower(), parts[1].removeprefix("v")) for parts in releases)
+    return tuple(dict.fromkeys(filter(None, (end_of_life(one, today) for one in (distro, *said)))))
 
 
 def end_of_life(distro: Distro | None, today: date) -> str:

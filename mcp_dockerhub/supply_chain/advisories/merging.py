@@ -28,6 +28,17 @@ def merge(hits: Iterable[Hit]) -> tuple[Hit, ...]:
     return tuple(merged for found in by_query.values() for merged in _of_one_query(found))
 
 
+def several(advisory: Advisory) -> tuple[str, ...]:
+    """The vulnerabilities a record is about where they are not one: who deals with one of them has not dealt with all.
+
+    Empty for a record that is about one, by whatever names.
+    """
+    if _is_notice(advisory):
+        return tuple(sorted(_about(advisory)))
+    own = (advisory.id, *advisory.aliases)
+    return tuple(sorted(name for name in advisory.upstream if name not in own and not _ABOUT.fullmatch(name)))
+
+
 def _of_one_query(hits: Sequence[Hit]) -> Iterator[Hit]:
     single = [hit for hit in hits if not _is_notice(hit.advisory)]
     notices = [hit for hit in hits if _is_notice(hit.advisory)]
@@ -41,8 +52,13 @@ def _of_one_query(hits: Sequence[Hit]) -> Iterator[Hit]:
     yield from (notice for notice in notices if notice.advisory.id not in folded)
 
 
+def names_notice(name: str) -> bool:
+    """Whether ``name`` is that of a distribution's notice, which may be about several vulnerabilities."""
+    return bool(_NOTICE.match(name))
+
+
 def _is_notice(advisory: Advisory) -> bool:
-    return bool(_NOTICE.match(advisory.id)) and len(_about(advisory)) > 1
+    return names_notice(advisory.id) and len(_about(advisory)) > 1
 
 
 def _about(advisory: Advisory) -> frozenset[str]:

@@ -11,7 +11,7 @@ Strings are the publishers': hostile text is cleaned where it is shown.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
@@ -163,7 +163,7 @@ class DatabaseFacts:
     """What it holds, by ecosystem without release, and when each was updated; None where it cannot list them."""
     local: bool = False
     warnings: tuple[str, ...] = ()
-    """Such as its age."""
+    """Why its answers may lack what is known, such as its age: with any of these no scan is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,9 @@ class Database(Protocol):
             UpstreamInvalid, TooLarge: it answered something else than its interface promises.
             Unsupported: the local database is missing, damaged or of another version.
         """
+
+    def edition(self) -> str:
+        """Another text once the database has been replaced: what was made with the one before is of no use then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,5 +258,3 @@ class Advisories:
     """None where it is switched off."""
     epss: EpssFeed | None = None
     """None where it is switched off."""
-    warnings: tuple[str, ...] = field(default=())
-    """What of the configuration could not be used."""

@@ -37,11 +37,15 @@ MAX_PAGES: Final = 100
 """Answers to one batch: a service that never comes to an end is not waited for."""
 MAX_ADVISORIES: Final = 50_000
 """Distinct ones of one call."""
+MAX_NAMED: Final = 1_000_000
+"""Advisories that the answers to one call name, each as often as it is named: pages could go on for long."""
 _BATCH_LIMIT: Final = 32 * 1024 * 1024
 """What the API itself is bounded by over HTTP/1.1."""
 _RECORD_LIMIT: Final = 8 * 1024 * 1024
 _DETAILS_AT_ONCE: Final = 200
 """Advisories read between two words of progress; how many requests are under way is ``for_each``'s bound."""
+_FIELDS: Final = frozenset({"vulns", "next_page_token"})
+"""Of a result."""
 _BATCH: Final = "/v1/querybatch"
 _RECORD: Final = "/v1/vulns/"
 _OBJECT_FACTOR: Final = 2
@@ -57,6 +61,7 @@ class _Tally:
     """What one call did."""
 
     requests: int = 0
+    named: int = 0
     stale: list[datetime] = field(default_factory=list)
 
     def take(self, cached: Cached[T]) -> T:
@@ -93,6 +98,10 @@ class OsvApi:
         unmatched = (*missing, *_unreadable(wanted, missing))
         return Matches(merge(_hits(found, records)), unmatched, self._facts(tally), tally.requests)
 
+    def edition(self) -> str:
+        """See ``Database.edition``: a service is always of now."""
+        return ""
+
     def _facts(self, tally: _Tally) -> DatabaseFacts:
         if not tally.stale:
             return DatabaseFacts(self._name)
@@ -121,8 +130,11 @@ class OsvApi:
             for (query, _), result in zip(open_, _results(answer, len(open_)), strict=True):
                 ids, token = _read_result(result)
                 found[query] |= ids
+                tally.named += len(ids)
                 if token:
                     following.append((query, token))
+            if tally.named > MAX_NAMED:
+                raise defect("OSV for a batch of packages", f"names advisories more than {MAX_NAMED:,} times")
             if not following:
                 kept = {query: tuple(ids.items()) for query, ids in found.items()}
                 return Fetched(kept, size * _OBJECT_FACTOR + len(queries) * _QUERY_BYTES)
@@ -189,6 +201,9 @@ def _read_result(result: Any) -> tuple[dict[str, str], str]:
     if not isinstance(result, dict):
         raise defect(what, "has a result that is no object")
     listed, said = result.get("vulns"), result.get("next_page_token")
+    if listed is None and said is None and not _FIELDS.issuperset(result):
+        # Only an empty one says that nothing is known: this one may say that it could not be found out.
+        raise defect(what, "has a result without advisories that is not empty")
     entries, token = [] if listed is None else listed, "" if said is None else said
     if not isinstance(entries, list) or not isinstance(token, str):
         raise defect(what, "has a result of another shape")

@@ -19,7 +19,9 @@ _INFINITY: Final = "*"
 
 def concerns(entry: Affected, query: Query) -> bool:
     """Whether an entry of an advisory is about the package that is asked about."""
-    return canonical(entry.ecosystem, entry.name) == query.name and query.ecosystem in spellings(entry.ecosystem)
+    same = entry.name == query.name
+    named = same or canonical(entry.ecosystem, entry.name) == canonical(query.ecosystem, query.name)
+    return named and query.ecosystem in spellings(entry.ecosystem)
 
 
 def judge(query: Query, entries: Iterable[Affected]) -> Verdict:

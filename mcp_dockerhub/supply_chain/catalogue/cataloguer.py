@@ -173,7 +173,7 @@ class LayerCataloguer:
         an image beyond them as a whole, and what fetching a layer raises.
         """
         parts = await self._parts(_Repository(sources.registry, access, ref.repository), image)
-        found = await asyncio.to_thread(_merged, parts)
+        found = await asyncio.to_thread(_merged, parts, image.platform.os)
         return _combined(found, parts)
 
     async def layers(
@@ -279,8 +279,10 @@ def _contents(part: _Part) -> LayerContents:
     )
 
 
-def _merged(parts: list[_Part]) -> PackageSet:
+def _merged(parts: list[_Part], system: str) -> PackageSet:
     overlay, gaps = Overlay(), Gaps()
+    if system == "windows":
+        gaps.add(GapKind.UNREAD, "Windows, its updates and its programs")
     room = MAX_FACTS
     for part in parts:
         digest = part.descriptor.digest

@@ -22,6 +22,7 @@ _TOOLCHAIN: Final = re.compile(r"go(\d+\.\d+\S*)")
 _LINKED: Final = re.compile(r"-X[ =]['\"]?([^\s'\"=]{1,500})=(v?\d+\.\d+[\w.+-]{0,100})")
 _MAX_FLAGS: Final = 64 * 1024
 _DEVELOPMENT: Final = frozenset({"", "(devel)"})
+"""In a version's place: modules built from a folder, as all of a workspace are."""
 
 
 def read_build_info(source: Source) -> tuple[Found, ...]:
@@ -71,8 +72,8 @@ def _modules(info: str) -> Iterator[Found]:
         name, version = _named(line)
         if following[0] == "=>" and len(following) > 1:
             name, version = _replaced(name, following)
-        if line[0] == "mod" and version in _DEVELOPMENT:
-            version = _linked_version(settings)
+        if version in _DEVELOPMENT:
+            version = _linked_version(settings) if line[0] == "mod" else ""
         if name:
             yield Found("golang", text(name), text(version))
 

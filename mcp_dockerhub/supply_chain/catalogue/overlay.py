@@ -1,6 +1,6 @@
 """Layers put on top of each other: what is left of the findings of each (OCI image-spec layer.md)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mcp_dockerhub.supply_chain.catalogue.found import Evidence, Found
@@ -45,25 +45,36 @@ class Overlay:
         return self._files
 
     def lay(self, digest: str, facts: LayerFacts) -> None:
-        """Put a layer on top: first what it takes away, then what it brings."""
-        removed = {self.resolve(path) for path in facts.removed}
-        emptied = {self.resolve(path) for path in facts.emptied}
-        arriving = {path: self.resolve(path) for path in facts.evidence}
-        covered = {self.resolve(path) for path in (*facts.replaced, *facts.links)} | set(arriving.values())
+        """Put a layer on top: first what it takes away, then what it brings.
+
+        As overlay file systems do, which know a layer by itself: its own links lead on, and where one of a lower
+        layer stands in the way of a path there is a folder from now on.
+        """
+
+        def places(paths: Iterable[str]) -> set[str]:
+            return {self._resolved(path, facts.links) for path in paths}
+
+        removed, emptied = places(facts.removed), places(facts.emptied)
+        arriving = {path: self._resolved(path, facts.links) for path in facts.evidence}
+        links = {self._resolved(path, facts.links): target for path, target in facts.links.items()}
+        covered = places(facts.replaced) | set(links) | set(arriving.values())
+        folders = {above for path in (*covered, *removed, *emptied) for above in _above(path)} | emptied
         before = {path: self._files[path] for path in arriving.values() if path in self._files}
-        gone = [path for path in (*self._files, *self._links) if _is_gone(path, removed, emptied, covered)]
-        for path in gone:
-            self._files.pop(path, None)
-            self._links.pop(path, None)
-        for path, target in facts.links.items():
-            self._links[self.resolve(path)] = target
+        for path in [*self._files, *self._links]:
+            if path in folders or _is_gone(path, removed, emptied, covered):
+                self._files.pop(path, None)
+                self._links.pop(path, None)
+        self._links.update(links)
         for path, evidence in facts.evidence.items():
-            target = self.resolve(path)
-            self._files[target] = Placed(evidence, digest, _origins(evidence, before.get(target)))
+            place = arriving[path]
+            self._files[place] = Placed(evidence, digest, _origins(evidence, before.get(place)))
 
     def resolve(self, path: str) -> str:
         """Where a path really leads, the links of all folders above it followed within the image."""
-        if not self._links or self._steps > _MAX_STEPS:
+        return self._resolved(path, self._links)
+
+    def _resolved(self, path: str, links: Mapping[str, str]) -> str:
+        if not links or self._steps > _MAX_STEPS:
             return path
         hops = _MAX_HOPS
         waiting = path.split("/")[::-1]
@@ -77,7 +88,7 @@ class Overlay:
             if part in ("", "."):
                 continue
             done.append(part)
-            target = self._links.get("/".join(done)) if waiting else None
+            target = links.get("/".join(done)) if waiting else None
             if target is not None:
                 hops -= 1
                 done = [] if target.startswith("/") else done[:-1]

@@ -18,6 +18,7 @@ from mcp_dockerhub.supply_chain.catalogue.npm import read_package_json
 from mcp_dockerhub.supply_chain.catalogue.osrelease import read_os_release
 from mcp_dockerhub.supply_chain.catalogue.python_packages import read_metadata, read_record
 from mcp_dockerhub.supply_chain.catalogue.source import Content
+from mcp_dockerhub.supply_chain.catalogue.tar import normal_path
 
 Reader = Callable[[str, Content], Evidence]
 
@@ -39,6 +40,11 @@ _NAMED: Final[dict[str, tuple[re.Pattern[str], Reader]]] = {
     "copyright": (_COPYRIGHT, read_copyright),
 }
 _DPKG: Final = "var/lib/dpkg/"
+_DATABASES: Final = (f"{_DPKG}status", "lib/apk/db/installed", "usr/lib/apk/db/installed")
+_LISTING: Final = frozenset(
+    {read_metadata, read_status, read_single, read_installed, read_package_json, read_archive},
+)
+"""Readers of what says that packages are there; the others add to that."""
 
 UNREAD: Final = (
     (re.compile(r"^(?:var/lib|usr/lib/sysimage)/rpm/(?:Packages|Packages\.db|rpmdb\.sqlite)$"), "rpm database"),
@@ -87,6 +93,15 @@ def _dpkg_reader(path: str, name: str) -> Reader | None:
     if folder.endswith(_DPKG + "info"):
         return read_list if name.endswith(".list") else None
     return None
+
+
+def leads_away(path: str, target: str) -> bool:
+    """Whether a symbolic link at ``path`` has what lists packages there, or below, where nobody takes it for that."""
+    asked = [database for database in _DATABASES if database.startswith(f"{path}/")]
+    asked += [path] if reader_of(path) in _LISTING else []
+    start = "" if target.startswith("/") else path.rpartition("/")[0]
+    places = (normal_path(f"{start}/{target}{one.removeprefix(path)}") for one in asked)
+    return any(place is None or reader_of(place) not in _LISTING for place in places)
 
 
 def unread_kind(path: str) -> str:

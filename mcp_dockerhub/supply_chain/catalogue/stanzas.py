@@ -13,13 +13,17 @@ def control_stanzas(raw: bytes) -> Iterator[dict[str, str]]:
 
 def fields(raw: bytes) -> dict[str, str]:
     """The fields of one paragraph, of several with the same name the first."""
-    return {name: values[0] for name, values in _named(raw.decode("utf-8", "replace").splitlines()).items()}
+    return {name: values[0] for name, values in _named(_lines(raw)).items()}
 
 
 def headers(raw: bytes) -> dict[str, list[str]]:
     """Mail headers up to the first empty line, every value of each name; names in lower case (PEP 566, RFC 5322)."""
-    lines = raw.decode("utf-8", "replace").splitlines()
-    return _named(itertools.takewhile(str.strip, lines))
+    return _named(itertools.takewhile(bool, _lines(raw)))
+
+
+def _lines(raw: bytes) -> list[str]:
+    """Line feeds end lines, and nothing else does: licences in their full text hold form feeds."""
+    return raw.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
 
 
 def _named(lines: Iterable[str]) -> dict[str, list[str]]:

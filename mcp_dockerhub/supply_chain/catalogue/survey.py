@@ -6,12 +6,12 @@ from typing import Any, Final
 from mcp_dockerhub.supply_chain.catalogue.binaries import read_binary
 from mcp_dockerhub.supply_chain.catalogue.elf import MAGIC as ELF_MAGIC
 from mcp_dockerhub.supply_chain.catalogue.found import Evidence
-from mcp_dockerhub.supply_chain.catalogue.readers import may_be_asked_for, reader_of, unread_kind
+from mcp_dockerhub.supply_chain.catalogue.readers import leads_away, may_be_asked_for, reader_of, unread_kind
 from mcp_dockerhub.supply_chain.catalogue.remains import cache_of, is_privileged
 from mcp_dockerhub.supply_chain.catalogue.source import TooMuch, Unreadable
 from mcp_dockerhub.supply_chain.catalogue.tar import DIRECTORY, FILE, HARDLINK, OUTSIDE, SYMLINK, Entry
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes with anything that a layer's result says, so that what was kept before is not used."""
 MAX_ENTRIES: Final = 2_000_000
 MAX_RESULT: Final = 4 * 1024 * 1024
@@ -56,6 +56,8 @@ class Survey:
         elif entry.kind == SYMLINK:
             self._forget(path)
             self._note(self.links, path, entry.link)
+            if leads_away(path, entry.link):
+                self.gap("unread", "symbolic link to what is not read at its own place", path)
         elif entry.kind == HARDLINK:
             self._hardlink(entry)
         elif entry.kind != DIRECTORY:

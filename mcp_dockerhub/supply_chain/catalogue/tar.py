@@ -30,6 +30,8 @@ _KINDS: Final = {
     b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE,
     b"1": HARDLINK, b"2": SYMLINK, b"3": SPECIAL, b"4": SPECIAL, b"5": DIRECTORY, b"6": SPECIAL,
 }  # fmt: skip
+_SPARSE_VERSIONS: Final = frozenset({(b"0", b"0"), (b"0", b"1"), (b"1", b"0")})
+_NAMES: Final = frozenset({b"path", b"linkpath"})
 _CAPABILITY: Final = b"SCHILY.xattr.security.capability"
 
 
@@ -56,8 +58,8 @@ class _Meta:
     __slots__ = ("link", "name", "pax")
 
     def __init__(self) -> None:
-        self.name: bytes | None = None
-        self.link: bytes | None = None
+        self.name = b""
+        self.link = b""
         self.pax: dict[bytes, bytes] = {}
 
 
@@ -67,6 +69,8 @@ def entries(source: Source) -> Iterator[Entry]:
     while source.peek(1):
         block = source.read(BLOCK)
         if block[0] == 0 and not block.strip(b"\0"):
+            if source.peek(BLOCK).strip(b"\0"):
+                raise Unreadable("it goes on after its end")
             return
         _check(block)
         flag = block[156:157]
@@ -102,11 +106,10 @@ def _number(field: bytes) -> int:
         if field[0] & 0x40 or value > _MAX_SIZE:
             raise Unreadable("it has a number out of range")
         return value
-    digits = field.split(b"\0", 1)[0].strip()
-    try:
-        return int(digits, 8) if digits else 0
-    except ValueError:
-        raise Unreadable("it has a number that is none") from None
+    digits = field.strip(b" \0").split(b"\0", 1)[0].strip()
+    if digits.strip(b"01234567"):
+        raise Unreadable("it has a number that is none")
+    return int(digits, 8) if digits else 0
 
 
 def _read_meta(meta: _Meta, flag: bytes, source: Source, size: int) -> None:
@@ -134,6 +137,8 @@ def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         key, equals, value = record[:-1].partition(b"=")
         if length <= 0 or at + length > len(data) or not equals or not record.endswith(b"\n"):
             raise Unreadable("it has a pax header that is damaged")
+        if key in _NAMES and b"\0" in value:
+            raise Unreadable("it has a name with a zero byte")
         yield key, value
         at += length
 
@@ -144,15 +149,14 @@ def _entry(block: bytes, flag: bytes, size: int, meta: _Meta, source: Source) ->
     kind = _KINDS.get(flag, FILE)
     if flag == b"\0" and name.endswith(b"/"):
         kind = DIRECTORY
-    if b"size" in pax:
+    if pax.get(b"size"):
         size = _decimal(pax[b"size"])
     # Only what has content may be followed by some, whatever the size says.
     size = size if kind == FILE else 0
     sparse = flag == b"S" or any(key.startswith(b"GNU.sparse.") for key in pax)
     if flag == b"S":
         _skip_sparse_map(block, source)
-    link = pax.get(b"linkpath") if meta.link is None else meta.link
-    link = block[157:257].split(b"\0", 1)[0] if link is None else link
+    link = meta.link or pax.get(b"linkpath") or block[157:257].split(b"\0", 1)[0]
     path = normal_path(_text(name))
     target = _text(link)
     if kind == HARDLINK:
@@ -165,16 +169,21 @@ def _entry(block: bytes, flag: bytes, size: int, meta: _Meta, source: Source) ->
 
 
 def _name(block: bytes, meta: _Meta) -> bytes:
-    if meta.name is not None:
-        return meta.name
-    for key in (b"GNU.sparse.name", b"path"):
-        if key in meta.pax:
-            return meta.pax[key]
+    """An empty name in an extended header says nothing, and the one of a sparse file counts for sparse files only."""
+    said = (_sparse_name(meta.pax), meta.name, meta.pax.get(b"path"))
+    for name in filter(None, said):
+        return name
     name = block[:100].split(b"\0", 1)[0]
     # The prefix exists in POSIX archives only; GNU's have other things there.
     if block[345] and block[257:263] == b"ustar\0":
         name = block[345:500].split(b"\0", 1)[0] + b"/" + name
     return name
+
+
+def _sparse_name(pax: dict[bytes, bytes]) -> bytes | None:
+    version = (pax.get(b"GNU.sparse.major", b""), pax.get(b"GNU.sparse.minor", b""))
+    unversioned = version == (b"", b"") and (pax.get(b"GNU.sparse.map") or b"GNU.sparse.offset" in pax)
+    return pax.get(b"GNU.sparse.name") if version in _SPARSE_VERSIONS or unversioned else None
 
 
 def _decimal(value: bytes) -> int:

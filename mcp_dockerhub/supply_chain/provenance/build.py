@@ -40,10 +40,9 @@ class SourceCode:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of build instructions, as the builder recorded it (BuildKit, ``mode=max``)."""
+    """A Dockerfile, as the builder recorded it (BuildKit, ``mode=max``)."""
 
     name: str
-    language: str
     text: str = field(repr=False)
 
 

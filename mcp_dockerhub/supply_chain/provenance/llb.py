@@ -15,25 +15,27 @@ MAX_FILE: Final = 512 * 1024
 MAX_FILES: Final = 20
 _MAX_IMAGES: Final = 200
 _IMAGE: Final = "docker-image://"
+_LANGUAGES: Final = frozenset({"dockerfile", ""})
+"""Older versions of BuildKit did not say."""
 
 Json = Mapping[str, Any]
 
 
 def source_files(extra: Json, what: str) -> tuple[SourceFile, ...]:
-    """The files of build instructions in BuildKit's metadata that are readable text."""
+    """The Dockerfiles in BuildKit's metadata that are readable text; other frontends record other languages."""
     infos = items(child(extra, "source"), "infos", what)[:MAX_FILES]
     return tuple(filter(None, (_file(info) for info in infos if isinstance(info, dict))))
 
 
 def _file(info: Json) -> SourceFile | None:
     data = text(info, "data")
-    if not data or len(data) > MAX_FILE * 4 // 3 + 4:
+    if text(info, "language").lower() not in _LANGUAGES or not data or len(data) > MAX_FILE * 4 // 3 + 4:
         return None
     try:
         content = base64.b64decode(data, validate=True).decode()
     except (binascii.Error, ValueError):
         return None
-    return SourceFile(text(info, "filename")[:512], text(info, "language")[:64], content)
+    return SourceFile(text(info, "filename")[:512], content)
 
 
 def image_sources(config: Json, extra: Json, what: str) -> tuple[ImageSource, ...]:

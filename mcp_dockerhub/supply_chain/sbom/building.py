@@ -66,8 +66,7 @@ class Collector:
         facts = read_purl(purl)
         known = facts.name or name
         if not known:
-            self._unnamed_count += 1
-            self._unnamed += [identifier] if identifier and len(self._unnamed) < MAX_EXAMPLES else []
+            self.unnamed(identifier)
             return None
         if self.full:
             self._surplus += 1
@@ -91,6 +90,11 @@ class Collector:
             )
         )
         return len(self.packages) - 1
+
+    def unnamed(self, identifier: str = "") -> None:
+        """Count an entry that names no package, or is none at all."""
+        self._unnamed_count += 1
+        self._unnamed += [identifier] if identifier and len(self._unnamed) < MAX_EXAMPLES else []
 
     def distro(self) -> Distro | None:
         """The distribution most packages say they were built for."""

@@ -40,7 +40,7 @@ class _Reading:
             {
                 "specVersion": self._version,
                 "metadata": self._metadata,
-                "components": lambda at: self.walk.elements(at, lambda entry: self._component(entry, 1)),
+                "components": lambda at: self.walk.every(at, lambda entry: self._component(entry, 1)),
                 "compositions": lambda at: self.walk.elements(at, self._composition),
             },
         )
@@ -64,6 +64,7 @@ class _Reading:
 
     def _component(self, entry: Any, depth: int) -> None:
         if not isinstance(entry, dict):
+            self.collector.unnamed()
             return
         if depth > MAX_DEPTH:
             raise TooLarge(f"{self.walk.what} has components nested more than {MAX_DEPTH} deep.")

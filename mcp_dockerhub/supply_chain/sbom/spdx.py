@@ -49,7 +49,7 @@ class _Reading:
                 "name": self._name,
                 "creationInfo": self._creation,
                 "documentDescribes": lambda at: self.walk.elements(at, lambda item: self.described.add(text(item))),
-                "packages": lambda at: self.walk.elements(at, self._package),
+                "packages": lambda at: self.walk.every(at, self._package),
                 "files": self._files,
                 "relationships": lambda at: self.walk.elements(at, self._relationship),
                 "hasExtractedLicensingInfos": lambda at: self.walk.elements(at, self._license),
@@ -83,6 +83,7 @@ class _Reading:
 
     def _package(self, entry: Any) -> None:
         if not isinstance(entry, dict):
+            self.collector.unnamed()
             return
         identifier, purl = text(entry.get("SPDXID")), _purl(entry)
         if _is_root(entry, identifier):

@@ -61,17 +61,21 @@ class Bundle:
 
 def assess(bundle: Bundle, digest: Digest, policy: Policy, root: TrustRoot | None) -> Verdict:
     """The verdict on a bundle attached to ``digest``; what its statement is about is the caller's to check."""
-    if not bundle.has_certificate:
-        return _by_key(bundle, digest, policy)
+    verdict = _by_key(bundle, digest, policy)
+    if not bundle.has_certificate or verdict.outcome is Outcome.VERIFIED:
+        return verdict
     certificate = bundle.certificate
     if certificate is None:
-        return Verdict(Outcome.BAD, "The certificate that came with it cannot be read, or names no signer.")
+        return Verdict(Outcome.BAD, keyless.NO_CERTIFICATE)
     if policy.wants_key:
         return Verdict(Outcome.OTHER_SIGNER, keyless.NO_KEY, certificate.signer)
+    signer = certificate.signer
+    if signer is None:
+        return Verdict(Outcome.UNVERIFIABLE, keyless.NO_SIGNER)
     unknown = _unknown(bundle, certificate, root)
     if root is None or unknown:
-        return Verdict(Outcome.UNVERIFIABLE, unknown, certificate.signer)
-    return _keyless(bundle, certificate.signer, digest, policy, root)
+        return Verdict(Outcome.UNVERIFIABLE, unknown, signer)
+    return _keyless(bundle, signer, digest, policy, root)
 
 
 def _unknown(bundle: Bundle, certificate: Certificate, root: TrustRoot | None) -> str:

@@ -14,6 +14,11 @@ _NOT_THIS_KEY: Final = (
 )
 
 
+def proves(signed: bytes, signatures: tuple[bytes, ...], policy: Policy) -> bool:
+    """Whether the key asked for made one of ``signatures``: then no certificate that came with it matters."""
+    return policy.key is not None and any(policy.key.verifies(signature, signed) for signature in signatures)
+
+
 def assess(signed: bytes, signatures: tuple[bytes, ...], policy: Policy, entry: LogEntry | None) -> Verdict:
     """The verdict on signatures over ``signed`` that come without a certificate.
 

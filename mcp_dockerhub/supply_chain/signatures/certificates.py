@@ -18,11 +18,12 @@ class Certificate:
     """A signing certificate, read and not yet trusted."""
 
     x509: Any
-    signer: Signer
+    signer: Signer | None
+    """None where it does not name exactly one, as those of Sigstore do."""
 
     @classmethod
     def parse(cls, pem: str) -> "Certificate | None":
-        """The first certificate of a PEM text, None where there is none that names a signer."""
+        """The first certificate of a PEM text, None where there is none."""
         from cryptography.x509 import load_pem_x509_certificate
 
         if len(pem) > MAX_PEM:
@@ -33,10 +34,9 @@ class Certificate:
             return None
 
     @classmethod
-    def of(cls, x509: Any) -> "Certificate | None":
-        """None where it does not name exactly one signer."""
+    def of(cls, x509: Any) -> "Certificate":
         names = _names(x509)
-        return cls(x509, Signer(names[0], _issuer(x509))) if len(names) == 1 else None
+        return cls(x509, Signer(names[0], _issuer(x509)) if len(names) == 1 else None)
 
     @property
     def key(self) -> PublicKey | None:

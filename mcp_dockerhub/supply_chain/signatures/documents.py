@@ -61,10 +61,10 @@ class Judge:
     def _signed(
         self, attachment: Attachment, signed: bytes, signatures: tuple[bytes, ...], payload: bytes | None
     ) -> Verdict:
-        """By what is kept beside the signature: a certificate, a log's record, or nothing."""
+        """By the key asked for, or by what is kept beside the signature: a certificate, a log's record, or nothing."""
         certificate = annotation(attachment.blob, "certificate")
         entry = LogEntry.parse(annotation(attachment.blob, "bundle"))
-        if certificate:
+        if certificate and not by_key.proves(signed, signatures, self.policy):
             return keyless.assess(
                 keyless.Signed(signed, signatures, certificate, entry, payload), self.policy, self.root
             )

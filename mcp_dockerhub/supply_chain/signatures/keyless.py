@@ -12,9 +12,11 @@ from mcp_dockerhub.supply_chain.signatures.chains import chain_of, is_logged, ma
 from mcp_dockerhub.supply_chain.signatures.log_entries import LogEntry
 from mcp_dockerhub.supply_chain.signatures.policy import Policy
 from mcp_dockerhub.supply_chain.signatures.trust_root import TrustRoot
-from mcp_dockerhub.supply_chain.signatures.verdicts import Outcome, Verdict
+from mcp_dockerhub.supply_chain.signatures.verdicts import Outcome, Signer, Verdict
 
 NO_ROOT: Final = "It is keyless; to verify it the server needs the `sigstore` extra or a trusted root, and has neither."
+NO_CERTIFICATE: Final = "The certificate that came with it cannot be read."
+NO_SIGNER: Final = "Its certificate names no signer as those of Sigstore do; whoever has its key can verify it by that."
 NO_KEY: Final = "It is by a certificate, not by the key asked for."
 _PROVEN: Final = "The certificate, the signature and the transparency log's record of it agree."
 
@@ -38,17 +40,20 @@ def assess(found: Signed, policy: Policy, root: TrustRoot | None) -> Verdict:
     certificate = Certificate.parse(found.certificate)
     key = certificate.key if certificate else None
     if certificate is None or key is None:
-        return Verdict(Outcome.BAD, "The certificate that came with it cannot be read, or names no signer.")
+        return Verdict(Outcome.BAD, NO_CERTIFICATE)
     if not any(key.verifies(signature, found.signed) for signature in found.signatures):
         return Verdict(Outcome.BAD, "It does not fit the certificate that came with it.")
     if policy.wants_key:
         return Verdict(Outcome.OTHER_SIGNER, NO_KEY, certificate.signer)
+    signer = certificate.signer
+    if signer is None:
+        return Verdict(Outcome.UNVERIFIABLE, NO_SIGNER)
     if root is None:
-        return Verdict(Outcome.UNVERIFIABLE, NO_ROOT, certificate.signer)
-    return _proven(found, certificate, policy, root)
+        return Verdict(Outcome.UNVERIFIABLE, NO_ROOT, signer)
+    return _proven(found, certificate, signer, policy, root)
 
 
-def _proven(found: Signed, certificate: Certificate, policy: Policy, root: TrustRoot) -> Verdict:
+def _proven(found: Signed, certificate: Certificate, signer: Signer, policy: Policy, root: TrustRoot) -> Verdict:
     entry = found.entry
     if entry is None:
         return Verdict(
@@ -61,11 +66,11 @@ def _proven(found: Signed, certificate: Certificate, policy: Policy, root: Trust
         return Verdict(Outcome.BAD, "The transparency log's record is of another signature.")
     unknown = stranger(certificate.x509, root)
     if unknown:
-        return Verdict(Outcome.UNVERIFIABLE, unknown, certificate.signer)
+        return Verdict(Outcome.UNVERIFIABLE, unknown, signer)
     chain = chain_of(certificate.x509, root, entry.logged_at)
     if not chain or not may_sign(certificate.x509) or not is_logged(certificate.x509, chain[0], root):
         return Verdict(Outcome.BAD, "Its certificate is forged, or was not valid for signing when it was logged.")
-    return policy.proven(certificate.signer, _PROVEN, Verdict(Outcome.VERIFIED, "", logged_at=entry.logged_at))
+    return policy.proven(signer, _PROVEN, Verdict(Outcome.VERIFIED, "", logged_at=entry.logged_at))
 
 
 def _is_recorded(found: Signed, entry: LogEntry) -> bool:

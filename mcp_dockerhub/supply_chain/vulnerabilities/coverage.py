@@ -7,10 +7,11 @@ from typing import Final
 from mcp_dockerhub import render
 from mcp_dockerhub.registry.models import Image
 from mcp_dockerhub.supply_chain.advisories.ecosystems import lacks_sources
+from mcp_dockerhub.supply_chain.inventory import Inventory
 from mcp_dockerhub.supply_chain.packages import Gap, GapKind, PackageSet
 from mcp_dockerhub.supply_chain.vulnerabilities.matching import Matched
 from mcp_dockerhub.supply_chain.vulnerabilities.model import UnmatchedPackages
-from mcp_dockerhub.supply_chain.vulnerabilities.runtimes import announced
+from mcp_dockerhub.supply_chain.vulnerabilities.runtimes import announced, vendored
 
 # Tools known to list programs that no package owns, as packages of type "generic" and such.
 _LISTS_PROGRAMS: Final = ("syft",)
@@ -20,6 +21,7 @@ _CANNOT_TELL: Final = (
 _NO_SOURCES: Final = (
     "The list of packages does not name source packages, which the distribution's advisories are about."
 )
+_WHOLE_INDEX: Final = "The list of packages is about the whole index: it may be that of another platform's image."
 _NOTHING_LISTED: Final = "The list of packages is empty, and the layers were not read."
 _NO_CONFIG: Final = "The image's configuration could not be read, so programs it announces are not known."
 _REASONS: Final = {
@@ -42,20 +44,26 @@ class Trust:
     """A sentence for each reason why the scan is not complete."""
 
 
-def trust(found: PackageSet, matched: Matched, image: Image | None, end_of_life: str) -> Trust:
-    """``image`` is None where its configuration could not be read."""
+def trust(inventory: Inventory, matched: Matched, image: Image | None, doubts: Sequence[str]) -> Trust:
+    """``image`` is None where its configuration could not be read; ``doubts`` are sentences about the advisories."""
+    found = inventory.packages
     outside = tuple(_outside(found, image))
     gaps = tuple(map(_of_gap, found.coverage.gaps))
-    because = [*_of_packages(found, matched), *_of_programs((*gaps, *outside)), *_of_document(found, image)]
-    if end_of_life:
-        because.append(end_of_life)
-    return Trust((*gaps, *outside, *matched.unmatched), tuple(because))
+    because = [
+        *_of_packages(found, matched),
+        *_of_programs((*gaps, *outside)),
+        *_of_document(inventory, image),
+    ]
+    return Trust((*gaps, *outside, *matched.unmatched), (*because, *doubts))
 
 
 def _outside(found: PackageSet, image: Image | None) -> Iterator[UnmatchedPackages]:
-    """What only the configuration tells. Layers that were read tell it better."""
-    if image is not None and found.found != "catalogue":
+    """What only the configuration tells. Layers that were read tell the programs in them better."""
+    if image is None:
+        return
+    if found.found != "catalogue":
         yield from announced(image.config.env, found.packages)
+    yield from vendored(image.config.env, found.packages)
 
 
 def _of_gap(gap: Gap) -> UnmatchedPackages:
@@ -76,8 +84,11 @@ def _of_programs(entries: Sequence[UnmatchedPackages]) -> Iterable[str]:
         yield f"Not covered by any package: {', '.join(names[:_MAX_NAMED])}{more}."
 
 
-def _of_document(found: PackageSet, image: Image | None) -> Iterable[str]:
+def _of_document(inventory: Inventory, image: Image | None) -> Iterable[str]:
     """What a list of packages that others wrote leaves open."""
+    found, origin = inventory.packages, inventory.origin
+    if origin is not None and origin.about != inventory.target.manifest:
+        yield _WHOLE_INDEX
     if found.found == "catalogue":
         return
     if not found.packages:

@@ -1,7 +1,6 @@
 """docker_get_vulnerabilities: a report, filtered, page by page."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,7 +11,7 @@ from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.results import MAX_WARNINGS
 from mcp_dockerhub.supply_chain.advisories.model import SEVERITIES, Progress
 from mcp_dockerhub.supply_chain.context import SupplyChain
-from mcp_dockerhub.supply_chain.packages import Distro
+from mcp_dockerhub.supply_chain.packages import Distro, Package
 from mcp_dockerhub.supply_chain.vulnerabilities.answers import (
     ScanCoverage,
     UnmatchedRow,
@@ -46,11 +45,15 @@ class Wanted:
         """What is known to be exploited is never too harmless."""
         if self.only_fixable and not finding.fixable:
             return False
-        if self.package and not any(self.package.lower() in name.lower() for name in _names(finding)):
+        if self.package and not any(map(self.names, finding.packages)):
             return False
         if self.min_severity is None or finding.known_exploited:
             return True
         return SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.min_severity)
+
+    def names(self, package: Package) -> bool:
+        """Whether ``package`` is one of those that are wanted by name."""
+        return any(self.package.lower() in name.lower() for name in (package.name, package.source_name))
 
 
 async def image_vulnerabilities(
@@ -99,6 +102,8 @@ def _warnings(report: ScanReport, wanted: Wanted) -> list[str]:
         said.append(
             f"{render.counted(unrated, 'finding')} that nobody has rated may be as severe, and not listed here."
         )
+    if wanted.package and not any(wanted.names(package) for package in report.packages):
+        said.append("No package that was found in the image has that in its name: nothing is known about it.")
     hidden = len(report.unmatched) - MAX_GAPS
     if hidden > 0:
         said.append(f"{hidden} more kinds of things that could not be matched are not listed.")
@@ -157,12 +162,6 @@ def _reason(vex: VexMark | None) -> str | None:
 def _references(finding: Finding) -> list[str]:
     first = sorted(finding.references, key=lambda link: _KINDS.index(link.kind) if link.kind in _KINDS else len(_KINDS))
     return [link.url for link in first[:MAX_REFERENCES]]
-
-
-def _names(finding: Finding) -> Iterable[str]:
-    for package in finding.packages:
-        yield package.name
-        yield package.source_name
 
 
 def _distribution(distro: Distro | None) -> str | None:

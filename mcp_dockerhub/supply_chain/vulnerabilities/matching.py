@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mcp_dockerhub.supply_chain.advisories.ecosystems import query_of
+from mcp_dockerhub.supply_chain.advisories.ecosystems import is_foreign, query_of
 from mcp_dockerhub.supply_chain.advisories.model import Hit, Matches, NotCovered, Query
 from mcp_dockerhub.supply_chain.packages import Package, PackageSet
 from mcp_dockerhub.supply_chain.vulnerabilities.model import UnmatchedPackages
 
 EXAMPLES: Final = 5
 _NO_VERSION: Final = "it does not say its version"
+_FOREIGN: Final = "it is of another repository than the distribution's, whose advisories are not about it"
 _LOST_OWNER: Final = "it belongs to a distribution package that is not among the packages"
 _OWNER_UNMATCHED: Final = "it belongs to a distribution package that could not be matched"
 # Folders only a distribution's own packages install into (Debian Python Policy; Debian's Javascript Policy): where
@@ -32,6 +33,8 @@ class Plan:
     """Tracked by the distribution package that installed them."""
     refused: tuple[tuple[Package, str], ...]
     """Packages no database is asked about, and why."""
+    foreign: frozenset[Query] = frozenset()
+    """Asked about, but no answer says that there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def plan(found: PackageSet) -> Plan:
     asked: dict[Query, list[Package]] = {}
     owned: list[Package] = []
     refused: list[tuple[Package, str]] = []
+    foreign: set[Query] = set()
     for package in with_owners(found.packages):
         if package.owner:
             owned.append(package)
@@ -58,7 +62,10 @@ def plan(found: PackageSet) -> Plan:
             refused.append((package, query.reason))
         else:
             asked.setdefault(query, []).append(package)
-    return Plan({query: tuple(packages) for query, packages in asked.items()}, tuple(owned), tuple(refused))
+            if is_foreign(package):
+                foreign.add(query)
+    told = {query: tuple(packages) for query, packages in asked.items()}
+    return Plan(told, tuple(owned), tuple(refused), frozenset(foreign))
 
 
 def with_owners(packages: Sequence[Package]) -> list[Package]:
@@ -86,7 +93,7 @@ def _upstream(version: str) -> str:
 
 def judged(planned: Plan, answer: Matches) -> Matched:
     """Every package of the plan as matched or not, hits with the packages they are about."""
-    reasons = {entry.query: entry.reason for entry in answer.unmatched}
+    reasons = dict.fromkeys(planned.foreign, _FOREIGN) | {entry.query: entry.reason for entry in answer.unmatched}
     refused = list(planned.refused)
     matched = [package for query, packages in planned.asked.items() if query not in reasons for package in packages]
     refused += [

@@ -56,6 +56,9 @@ class Finding:
     id: str
     """CVE where one is known."""
     aliases: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    """The vulnerabilities it is about where they are several (a distribution's notice), each of them an alias too:
+    what is decided about one of them is not decided about the others. Empty for one vulnerability."""
     packages: tuple[Package, ...]
     """Every installed package it concerns, at least one: several places, several binaries of one source package."""
     ecosystem: str = ""
@@ -77,6 +80,11 @@ class Finding:
     modified: datetime | None = None
     why: str = ""
     """One line that explains its place in the order."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the whole of it is called."""
+        return tuple(name for name in (self.id, *self.aliases) if name not in self.about)
 
     @property
     def package(self) -> Package:

@@ -7,7 +7,8 @@ from typing import Final
 
 from mcp_dockerhub.registry.models import Image
 from mcp_dockerhub.results import Provenance
-from mcp_dockerhub.supply_chain.advisories.lifetimes import end_of_life
+from mcp_dockerhub.supply_chain.advisories.lifetimes import ended
+from mcp_dockerhub.supply_chain.advisories.merging import several
 from mcp_dockerhub.supply_chain.advisories.model import EpssScore, Feed, Hit, KevEntry, Matches
 from mcp_dockerhub.supply_chain.inventory import Inventory
 from mcp_dockerhub.supply_chain.packages import Package
@@ -65,8 +66,8 @@ def report_of(parts: Parts, seen: Provenance) -> ScanReport:
     found, around = parts.found, parts.around
     packages = found.packages
     matched = judged(parts.planned, parts.answer)
-    old = end_of_life(packages.distro, datetime.now(UTC).date())
-    trusted = trust(packages, matched, around.image, old)
+    old = ended(packages.distro, (query.ecosystem for query in parts.planned.asked), datetime.now(UTC).date())
+    trusted = trust(found, matched, around.image, (*old, *parts.answer.database.warnings))
     placed = attribution(around.image, around.base, packages)
     marks = Marks(around.vex, Subject(found.target.named, found.target.digests, found.target.platform))
     maker = _Maker(parts.ranks, marks, placed)
@@ -102,8 +103,8 @@ def _facts(name: str, feed: Feed[KevEntry] | Feed[EpssScore] | None) -> FeedFact
     return FeedFacts(name, available=feed is not None and feed.available, dated=feed.dated if feed else None)
 
 
-def _warnings(parts: Parts, old: str, seen: Provenance) -> Iterable[str]:
-    said = [old, *parts.answer.database.warnings]
+def _warnings(parts: Parts, old: Sequence[str], seen: Provenance) -> Iterable[str]:
+    said = [*old, *parts.answer.database.warnings]
     for feed in (parts.ranks.kev, parts.ranks.epss):
         said += [feed.warning] if feed and feed.warning else []
     return dict.fromkeys(filter(None, [*said, *problems(parts.around.vex), *seen.warnings]))
@@ -122,6 +123,7 @@ class _Maker:
         made = Finding(
             id=advisory.id,
             aliases=tuple(sorted(advisory.names - {advisory.id})),
+            about=several(advisory),
             packages=tuple(packages),
             ecosystem=hit.query.ecosystem,
             fixed=hit.fixed,
@@ -130,12 +132,12 @@ class _Maker:
             epss=_likeliest(advisory.cves, self.ranks.epss),
             layer=self.placed.topmost(packages),
             in_base=self.placed.in_base(packages),
-            vex=self.marks.of(advisory.names, packages),
             summary=advisory.summary,
             references=advisory.references,
             published=advisory.published,
             modified=advisory.modified,
         )
+        made = replace(made, vex=self.marks.about(made))
         return replace(made, why=explained(made))
 
 

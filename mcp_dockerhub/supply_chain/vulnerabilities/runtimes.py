@@ -13,6 +13,7 @@ from mcp_dockerhub.supply_chain.packages import Package
 from mcp_dockerhub.supply_chain.vulnerabilities.model import UnmatchedPackages
 
 _REASON: Final = "the image's environment announces it, and no package that is listed accounts for it"
+_VENDORED: Final = "it is nginx.org's own package, which the distribution's advisories are not about"
 _LIBRARIES: Final = frozenset({"pypi", "npm", "gem", "composer", "cargo"})
 """Types of packages that are never a program's runtime, whatever their names."""
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)+|\d+")
@@ -58,6 +59,21 @@ def announced(env: Sequence[str], packages: Iterable[Package]) -> Iterator[Unmat
         number = _number(value)
         if not any(name.startswith(names) and number in numbers for name, numbers in listed):
             yield UnmatchedPackages(what, _REASON, 1, (f"{variable}={value[:60]}",))
+
+
+def vendored(env: Sequence[str], packages: Iterable[Package]) -> Iterator[UnmatchedPackages]:
+    """Distribution packages that an image has from the maker of a program, where only ``env`` tells.
+
+    nginx's own images for Alpine install nginx.org's package; its version does not say so, and Alpine's advisories are
+    about Alpine's. (For Debian the version says it: ``is_foreign``.)
+    """
+    said = dict(entry.split("=", 1) for entry in env if "=" in entry)
+    number = said.get("NGINX_VERSION", "").strip()
+    if not number:
+        return
+    for package in packages:
+        if (package.type, package.name) == ("apk", "nginx") and number in _numbers(package):
+            yield UnmatchedPackages("nginx", _VENDORED, 1, (f"nginx {package.version}", f"NGINX_VERSION={number[:60]}"))
 
 
 def _number(version: str) -> str:

@@ -70,18 +70,23 @@ async def scan_image(
     if chain.cache is None or options != _PLAIN:
         report, _ = await scan.run()
         return _named(report, ref, seen)
-    kept = await chain.cache.get(_key(chain, access, target), scan.fetch)
+    kept = await chain.cache.get(_key(chain, chain.advisories, access, target), scan.fetch)
     report = kept.value
     if kept.source != "live":
         report = replace(report, source=worst(report.source, kept.source), requests=0)
+    if kept.source == "stale":
+        old = f"This is what was known at {kept.fetched_at:%Y-%m-%d %H:%M} UTC: it cannot be found out anew now."
+        said = (old, *report.incomplete_because)
+        report = replace(report, incomplete_because=said, warnings=(old, *report.warnings))
     return _named(report, ref, seen)
 
 
-def _key(chain: SupplyChain, access: Access, target: Target) -> Key:
+def _key(chain: SupplyChain, advisories: Advisories, access: Access, target: Target) -> Key:
     """By digest, repository and tag, as what is said about one image may differ by these; for each tenant apart."""
     repository = target.ref.repository
     key = chain.sources.registry.derived_key(access, repository, "scan", target.manifest)
-    address = ("scan", str(repository), target.named.tag, target.manifest, target.index.digest if target.index else "")
+    index = target.index.digest if target.index else ""
+    address = ("scan", advisories.database.edition(), str(repository), target.named.tag, target.manifest, index)
     return replace(key, kind=Kind.VULNERABILITIES, partition=access.partition, address=address)
 
 

@@ -17,7 +17,7 @@ from mcp_dockerhub.registry.fields import moment
 from mcp_dockerhub.supply_chain.packages import MAX_TEXT, Package
 from mcp_dockerhub.supply_chain.purls import PurlFacts, read_purl
 from mcp_dockerhub.supply_chain.vocabulary import VexStatus
-from mcp_dockerhub.supply_chain.vulnerabilities.model import VexMark
+from mcp_dockerhub.supply_chain.vulnerabilities.model import HARMLESS, Finding, VexMark
 
 CONTEXT: Final = "https://openvex.dev/ns"
 """Predicate type of attestations, and what a document's ``@context`` begins with."""
@@ -147,6 +147,15 @@ class Marks:
         for place, (statement, document) in enumerate(listed):
             for name in statement.vulnerabilities:
                 self._said.setdefault(name, []).append((place, statement, document))
+
+    def about(self, finding: Finding) -> VexMark | None:
+        """The mark of a finding; of one about several vulnerabilities the most alarming, if each of them has one."""
+        own = self.of(finding.names, finding.packages)
+        each = [self.of((name,), finding.packages) for name in finding.about]
+        marks = [mark for mark in each if mark is not None]
+        if own is not None or len(marks) < len(each):
+            return own
+        return min(marks, key=lambda mark: mark.status in HARMLESS, default=None)
 
     def of(self, names: Iterable[str], packages: Sequence[Package]) -> VexMark | None:
         """The newest mark about a vulnerability, by any of its ``names``, in all of ``packages``."""

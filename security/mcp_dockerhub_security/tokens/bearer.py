@@ -6,7 +6,6 @@ from typing import Final
 
 from mcp_dockerhub_security.principal import Principal
 from mcp_dockerhub_security.tokens.challenge import Challenge, Challenges
-from mcp_dockerhub_security.tokens.compact import MAX_TOKEN
 from mcp_dockerhub_security.tokens.flaws import AuthorityUnavailable, Flaw, TokenRefused
 from mcp_dockerhub_security.tokens.throttle import FailureThrottle
 from mcp_dockerhub_security.tokens.verified import VerifiedToken
@@ -37,21 +36,38 @@ class BearerAuthenticator:
         try:
             verified = await self._verified(token, address)
         except TokenRefused as refusal:
-            self._throttle.failed(address)
             return self._challenges.refused(refusal.flaw)
         except AuthorityUnavailable as error:
             return self._challenges.unavailable(error.retry_after_s)
         return verified.principal if isinstance(verified, VerifiedToken) else verified
 
     async def _verified(self, token: str, address: str) -> VerifiedToken | Challenge:
-        if len(token) > MAX_TOKEN:
-            raise TokenRefused(Flaw.SIZE)
         known = await self._verifier.recall(token)
         if known is not None:
             return known
         wait = self._throttle.wait(address)
         if wait > 0:
-            return self._challenges.throttled(wait)
+            return await self._verified_despite(token, wait)
+        # Charged before it is looked at, so that those sent at once count too.
+        self._throttle.charge(address)
+        try:
+            verified = await self._checked(token)
+        except AuthorityUnavailable:
+            self._throttle.forgive(address)
+            raise
+        self._throttle.forgive(address)
+        return verified
+
+    async def _verified_despite(self, token: str, wait: float) -> VerifiedToken | Challenge:
+        """At a throttled address good tokens are let in, and nobody learns anything about others."""
+        try:
+            if not self._verifier.is_guess(token):
+                return await self._checked(token)
+        except TokenRefused:
+            pass
+        return self._challenges.throttled(wait)
+
+    async def _checked(self, token: str) -> VerifiedToken:
         if not _TOKEN.fullmatch(token):
             raise TokenRefused(Flaw.MALFORMED)
         return await self._verifier.verify(token)

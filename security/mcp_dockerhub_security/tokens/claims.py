@@ -113,11 +113,14 @@ def _date(claims: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
+def is_name(text: str) -> bool:
+    """Whether a subject, a client or a token may be called so."""
+    return 1 <= len(text) <= MAX_TEXT and text.isprintable() and text == text.strip()
+
+
 def _text(value: object, flaw: Flaw) -> str:
     """A bounded name: refused rather than cleaned, since two that differ must stay different."""
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT:
-        raise TokenRefused(flaw)
-    if not value.isprintable() or value != value.strip():
+    if not isinstance(value, str) or not is_name(value):
         raise TokenRefused(flaw)
     return value
 

@@ -1,8 +1,12 @@
 """How many refused tokens one address may send: guessing is slowed down, and the issuer is spared.
 
 A bucket for each address, so that nobody is locked out by somebody else; the address is the one that trusted
-proxies forwarded. IPv6 addresses count by /64, which one machine can have all of. Tokens that are known to be good
-pass by this altogether, so not even a neighbour at the same address shuts a working client out.
+proxies forwarded. IPv6 addresses count by /64, which one machine can have all of.
+
+Neighbours behind one address (an office, a proxy that is not trusted) must not be shut out by one of them, so what
+the throttle holds back are guesses: JSON Web Tokens are verified all the same, by keys that are fetched at a rate of
+their own, and so are opaque tokens that the issuer called good before. Only an opaque token that nobody has seen yet
+waits, since each costs the issuer a question.
 """
 
 import ipaddress
@@ -34,13 +38,22 @@ class FailureThrottle:
         excess = self._count(_group(address)) - self._burst + 1
         return max(0.0, excess * EVERY)
 
-    def failed(self, address: str) -> None:
-        """Charge one refused token."""
+    def charge(self, address: str) -> None:
+        """Count one token as refused."""
         group = _group(address)
         self._failures[group] = (min(self._count(group) + 1, self._burst), self._clock())
         self._failures.move_to_end(group)
         if len(self._failures) > self._max_addresses:
             self._failures.popitem(last=False)
+
+    def forgive(self, address: str) -> None:
+        """Take one charge back: the token was good, or could not be looked at."""
+        group = _group(address)
+        count = self._count(group) - 1
+        if count > 0:
+            self._failures[group] = (count, self._clock())
+        else:
+            self._failures.pop(group, None)
 
     def _count(self, group: str) -> float:
         count, since = self._failures.get(group, (0.0, 0.0))

@@ -47,10 +47,13 @@ class TokenVerifier:
         if known is None:
             return None
         if self._clock() >= known.valid_until or (known.key is not None and not self._jwt.still_trusts(known)):
-            del self._known[digest]
             return None
         self._known.move_to_end(digest)
-        return await self._unless_revoked(known)
+        try:
+            return await self._unless_revoked(known)
+        except TokenRefused:
+            self._known.pop(digest, None)
+            raise
 
     async def verify(self, token: str) -> VerifiedToken:
         """Look at a token that is not known.
@@ -59,11 +62,21 @@ class TokenVerifier:
             TokenRefused: it will not do.
             AuthorityUnavailable: that cannot be found out now.
         """
-        verified = await self._unless_revoked(await self._checked(token))
-        self._known[_digest(token)] = verified
+        digest = _digest(token)
+        try:
+            verified = await self._unless_revoked(await self._checked(token))
+        except TokenRefused:
+            self._known.pop(digest, None)
+            raise
+        self._known[digest] = verified
+        self._known.move_to_end(digest)
         if len(self._known) > self._max_known:
             self._known.popitem(last=False)
         return verified
+
+    def is_guess(self, token: str) -> bool:
+        """Whether only its issuer can tell if the token is good, and never said so before."""
+        return not looks_signed(token) and _digest(token) not in self._known
 
     async def _checked(self, token: str) -> VerifiedToken:
         if len(token) > MAX_TOKEN:

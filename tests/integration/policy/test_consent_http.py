@@ -92,10 +92,11 @@ async def test_another_principals_answer_is_refused(
     assert len(effects) == 1
 
 
-async def test_the_same_id_in_another_tenant_is_another_principal(
-    effects: list[str], options: dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize("difference", [{"tenant": "other"}, {"client": "another-app"}])
+async def test_the_same_id_in_another_tenant_or_client_answers_nothing(
+    difference: dict[str, Any], effects: list[str], options: dict[str, Any], tmp_path: Path
 ) -> None:
-    principals = {"ann": ANN, "twin": replace(ANN, tenant="other")}
+    principals = {"ann": ANN, "twin": replace(ANN, **difference)}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(team_server(tmp_path, principals, **options))
         ann = await stack.enter_async_context(server.client("ann", STATELESS, elicitation_callback=Human()))

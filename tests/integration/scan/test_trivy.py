@@ -208,3 +208,13 @@ def test_a_distribution_may_go_by_its_source_package() -> None:
     binary = Package(type="deb", name="openssl", version="3.0.11-1~deb12u2")
     ours, other = parts.report(parts.PLAIN), parts.report(parts.finding(package=binary))
     assert disagreements(ours, other) == ()
+
+
+def test_a_notice_is_no_other_name_of_the_vulnerabilities_it_is_about(
+    scan: Scan, trivy: Callable[[Any], Path], scene: Scene, capfd: Output
+) -> None:
+    names = ["DSA-5000-1", "GHSA-aaaa-0000-0001", "USN-7000-1"]
+    trivy(trivy_report(vulnerability("CVE-2026-0001", "requests", "2.19.0", VendorIDs=names)))
+    assert scan([scene.image("app:1"), "--scanner", "trivy", "--format", "json"]) == 1
+    (found,) = document(capfd)["findings"]
+    assert found["aliases"] == ["GHSA-aaaa-0000-0001"]

@@ -176,6 +176,8 @@ async def test_a_flood_of_bad_tokens_is_throttled_for_its_own_address_only(serve
     assert statuses[0] == 401
     assert statuses[-1] == 429
     assert (await server.call(known)).status_code == 200
+    assert (await server.call(issuer.mint())).status_code == 200, "nor does it keep new users at that address out"
+    assert (await server.call(issuer.mint(aud="https://b.example"))).status_code == 429
 
 
 async def test_behind_a_proxy_the_forwarded_address_is_throttled_and_nobody_else(

@@ -4,13 +4,17 @@ import json
 import random
 import resource
 import socket
+import ssl
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.clients.web import DEADLINE, HEADERS, WebServer, call_of, parsed, until_closed
+from tests.upstreams.faults import self_signed
 
 CALL = json.dumps(call_of("health_check")).encode()
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -120,6 +124,7 @@ def test_a_body_that_does_not_say_its_size_is_refused_once_it_is_too_large(serve
         b"{",
         b"[" * 500_000,
         b'{"a":' * 100_000,
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":[' + b"[]," * 340_000 + b"1]}}",
         b'"' + b'\\"' * 400_000,
         b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}',
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"health_check","name":"docker_list_tags"}}',
@@ -285,6 +290,30 @@ def test_two_thousand_idle_connections_keep_nobody_else_out(server: WebServer) -
         for connection in idle:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_idle_connections_do_not_use_up_descriptors(tls: bool, environment: dict[str, str], tmp_path: Path) -> None:
+    """With and without TLS, where a connection that does not shake hands is none that the parser gets to see."""
+    if tls:
+        self_signed(tmp_path, "127.0.0.1")
+        environment["MCP_DOCKERHUB_TLS_CERT_FILE"] = str(tmp_path / "faults.pem")
+        environment["MCP_DOCKERHUB_TLS_KEY_FILE"] = str(tmp_path / "faults.key")
+    program = Path(sys.executable).with_name("mcp-dockerhub")
+    command = ("sh", "-c", f"ulimit -n 640; exec {program} serve --transport http")
+    with WebServer(environment, *command) as server, ExitStack() as open_:
+        for _ in range(700):
+            open_.enter_context(server.connect())
+        connection = server.connect()
+        if tls:
+            trust = ssl.create_default_context(cafile=tmp_path / "faults.pem")
+            connection = trust.wrap_socket(connection, server_hostname="127.0.0.1")
+        open_.enter_context(connection)
+        connection.sendall(head(LENGTH, b"Connection: close") + CALL)
+        assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+        assert len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) < 640 - 200
+        server.stop()
+    assert "system resource" not in "".join(server.errors)
 
 
 def test_connections_may_be_dropped_at_any_moment(server: WebServer) -> None:

@@ -4,7 +4,6 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from mcp_dockerhub_security.audit_verify import verify
 from tests.clients.web import DEADLINE, HEADERS, WebServer, call_of, modern_headers, parsed, refused_start, until_closed
 from tests.integration.web.conftest import OPEN
+from tests.upstreams.faults import self_signed
 
 TOOL = "docker_get_manifest"
 
@@ -281,19 +281,10 @@ def test_any_asgi_server_can_serve_the_factory(environment: dict[str, str]) -> N
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    _, trusted = self_signed(tmp_path_factory.mktemp("tls"), "localhost", "127.0.0.1")
     return {
-        "MCP_DOCKERHUB_TLS_CERT_FILE": str(folder / "cert.pem"),
-        "MCP_DOCKERHUB_TLS_KEY_FILE": str(folder / "key.pem"),
+        "MCP_DOCKERHUB_TLS_CERT_FILE": str(trusted),
+        "MCP_DOCKERHUB_TLS_KEY_FILE": str(trusted.with_suffix(".key")),
     }
 
 
@@ -309,5 +300,9 @@ def test_certificate_files_make_it_speak_tls(environment: dict[str, str], certif
             assert response.status == 200
             assert response.headers["strict-transport-security"]
         assert b"HTTP/1.1 200" not in server.raw(call_bytes(modern=True))
-        assert server.stop() == 0
+        with context.wrap_socket(server.connect(), server_hostname="localhost") as idle:
+            idle.sendall(call_bytes(modern=True))
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            assert server.stop() == 0
     assert "Traceback" not in "".join(server.errors)
+    assert "shutdown exceeded" not in "".join(server.errors), "nobody waits for an idle client to say goodbye"

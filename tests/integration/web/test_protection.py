@@ -1,6 +1,7 @@
 """Tokens, addresses, sessions and origins through the whole stack, against real processes."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,12 @@ def test_records_name_the_client_behind_the_trusted_proxy(protected: dict[str, s
 def test_nobody_but_its_owner_can_use_a_session(protected: dict[str, str], issuer: Issuer) -> None:
     with WebServer({**protected, "MCP_DOCKERHUB_SESSIONS": "true"}) as server:
         ada, bob = (issuer.mint(scope="dockerhub:read", sub=name) for name in ("ada", "bob"))
+        other_app = issuer.mint(scope="dockerhub:read", sub="ada", client_id="another-app")
         session = {"mcp-session-id": open_session(server, ada)}
         assert server.post(PING, bearer(ada, **session)).status == 200
-        for method in ("POST", "GET", "DELETE"):
+        for method, stranger in product(("POST", "GET", "DELETE"), (bob, other_app)):
             body = json.dumps(PING).encode() if method == "POST" else None
-            answer = server.request(method, body=body, headers={**HEADERS, **bearer(bob, **session)})
+            answer = server.request(method, body=body, headers={**HEADERS, **bearer(stranger, **session)})
             assert answer.status == 404
             assert answer.json["error"]["message"] == "Session not found"
         assert server.post(PING, session).status == 401  # a session is no authentication
@@ -112,7 +114,7 @@ def test_nobody_but_its_owner_can_use_a_session(protected: dict[str, str], issue
         assert server.request("DELETE", headers=bearer(ada, **session)).status == 200
         assert server.post(PING, bearer(ada, **session)).status == 404
         server.stop()
-    assert sum(record.get("rule") == "session_unknown" for record in records(protected)) == 4
+    assert sum(record.get("rule") == "session_unknown" for record in records(protected)) == 7
 
 
 def open_session(server: WebServer, token: str) -> str:

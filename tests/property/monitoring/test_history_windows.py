@@ -55,12 +55,15 @@ def test_closed_slots_are_consecutive_and_never_from_before_the_start(start: flo
     history = History(clock=lambda: now)
     now = start + runtime
     for name, shape in WINDOWS.items():
-        ages = [slot.age for slot in history.closed_slots(name)]
+        slots = history.closed_slots(name)
+        ages = [slot.age for slot in slots]
         assert len(ages) <= shape.slots - 1
         assert ages == sorted(ages, reverse=True)
         assert all(age >= 0 for age in ages)
         assert all(abs(a - b - shape.width) < 1e-3 for a, b in pairwise(ages))
         assert all(age <= runtime + 1e-3 for age in ages)
+        assert all(slot.whole for slot in slots[1:])
+        assert all(slot.age + shape.width <= runtime + 1e-3 for slot in slots if slot.whole)
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1))

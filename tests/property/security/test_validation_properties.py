@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_dockerhub_security.redaction import WITHHELD, is_secret_name, redact_command, redact_env, redact_pair
+from mcp_dockerhub_security.redaction import WITHHELD, is_secret_name, redact_command, redact_pair
 from mcp_dockerhub_security.refusals import Refusal, error_content
 from mcp_dockerhub_security.text import clean_identifier
 from mcp_dockerhub_security.validation import (
@@ -79,8 +79,6 @@ def test_any_name_of_an_operation_is_refused_presentably(name: Any) -> None:
 def test_a_value_under_a_secret_name_never_shows(name: str) -> None:
     if is_secret_name(name):
         assert redact_pair(name, SECRET) == WITHHELD
-        if "=" not in name:
-            assert SECRET not in redact_env([f"{name}={SECRET}"])[0]
 
 
 @given(st.sampled_from(["DB_PASSWORD", "API_TOKEN", "secretKey"]), st.text("ab \n&;|$", max_size=20))

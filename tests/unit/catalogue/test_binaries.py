@@ -67,6 +67,11 @@ def test_a_program_built_without_modules_has_the_path_of_its_main_package() -> N
     ]
 
 
+def test_a_module_of_a_workspace_has_no_version() -> None:
+    modules = "mod\ta.b/c\tv1.0.0\ndep\tk8s.io/api\t(devel)\ndep\td.e/f\tv1.0.0\n=>\tg.h/i\t(devel)\n"
+    assert packages(elf_of(go_info(modules)))[1:3] == [("k8s.io/api", ""), ("g.h/i", "")]
+
+
 def test_a_development_toolchain_has_no_release() -> None:
     assert packages(elf_of(go_info("mod\ta.b/c\tv1.0.0\n", "devel +abc"))) == [("a.b/c", "v1.0.0")]
 

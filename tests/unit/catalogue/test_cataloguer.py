@@ -109,6 +109,13 @@ async def test_the_packages_of_all_layers_are_listed(registry: InMemoryRegistry)
     assert (found.value.found, found.source, found.value.coverage.complete) == ("catalogue", "live", True)
 
 
+async def test_an_image_of_windows_is_never_said_to_hold_nothing(registry: InMemoryRegistry) -> None:
+    registry.add_image("app", "windows", layers=[tar_of([Member("Files/app.exe", b"MZ")])], platform="windows/amd64")
+    found = (await Process(registry).catalogue("app:windows")).value
+    assert [(gap.kind, "Windows" in gap.what) for gap in found.coverage.gaps] == [(GapKind.UNREAD, True)]
+    assert found.packages == ()
+
+
 async def test_an_image_on_the_same_base_costs_its_own_layers_only(registry: InMemoryRegistry) -> None:
     process = Process(registry)
     await process.catalogue()

@@ -151,12 +151,19 @@ def test_a_database_is_what_the_topmost_layer_says() -> None:
 
 
 def test_folders_reached_by_links_are_the_same_folders() -> None:
-    layers = (
-        (symlink("lib", "usr/lib"), symlink("opt/py", "/lib/python3")),
-        (dist("a", "lib/python3"), dist("a", "opt/py")),
-    )
-    assert [one.location for one in catalogue(*layers).packages] == ["/usr/lib/python3/a-1.dist-info/METADATA"]
-    assert names(*layers, (Member("opt/py/.wh.a-1.dist-info"),)) == set()
+    links = symlink("lib", "usr/lib"), symlink("opt/py", "/lib/python3")
+    found = catalogue((*links, dist("a", "lib/python3"), dist("a", "opt/py")))
+    assert [one.location for one in found.packages] == ["/usr/lib/python3/a-1.dist-info/METADATA"]
+
+
+def test_a_folder_in_the_place_of_a_lower_layers_link_hides_the_link_and_nothing_behind_it() -> None:
+    below = (symlink("lib", "usr/lib"), dist("a", "usr/lib/python3"))
+    both = ["/lib/python3/a-1.dist-info/METADATA", "/usr/lib/python3/a-1.dist-info/METADATA"]
+    assert sorted(one.location for one in catalogue(below, (dist("a", "lib/python3"),)).packages) == both
+    for above in ("lib/python3/.wh.a-1.dist-info", "lib/python3/.wh..wh..opq", "lib/.wh..wh..opq"):
+        overlay = stack(below, (Member(above),))
+        assert [f"/{path}" for path in overlay.files] == both[1:]
+        assert overlay.resolve("lib/x") == "lib/x"
 
 
 def test_a_link_that_is_removed_leads_nowhere() -> None:

@@ -102,6 +102,13 @@ def test_python_distributions_say_name_version_and_licence(lines: tuple[str, ...
     assert found.packages == (Found("pypi", "Typing_Extensions", "4.16.0", licenses),)
 
 
+def test_what_follows_a_licences_full_text_is_read_too() -> None:
+    text = "License: The terms\n        \n        of page one\x0c\n        \x0c\n        and of page two"
+    lines = (text, "Classifier: License :: OSI Approved :: MIT License")
+    (found,) = read_metadata("", content_of(metadata("six", "1", *lines))).packages
+    assert (found.version, found.licenses) == ("1", ("MIT License",))
+
+
 def test_a_python_distribution_without_a_name_is_no_package() -> None:
     assert read_metadata("", content_of(b"Metadata-Version: 2.1\n\nName: in the text\n")).packages == ()
 

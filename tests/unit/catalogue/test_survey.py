@@ -169,8 +169,48 @@ def test_a_link_in_the_place_of_a_file_takes_its_evidence_away() -> None:
     assert SIX not in facts_of(layer_of(symlink(SIX, "x"), Member(SIX, metadata("six", "1")))).links
 
 
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        (STATUS_PATH, "/opt/status"),
+        (STATUS_PATH, "../../../../../../x"),
+        ("var/lib/dpkg", "/opt/dpkg"),
+        ("var/lib", "/opt"),
+        ("lib/apk/db", "../../srv"),
+        ("app/node_modules/a/package.json", "a.json"),
+        ("opt/a.jar", "blob"),
+    ],
+)
+def test_a_link_from_what_lists_packages_to_another_name_is_a_gap(path: str, target: str) -> None:
+    assert gaps_of(layer_of(symlink(path, target))) == [
+        (GapKind.UNREAD, "symbolic link to what is not read at its own place", 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("lib", "usr/lib"),
+        ("lib/apk", "../usr/lib/apk"),
+        ("var", "srv/var"),
+        ("var/lib/dpkg", "/srv/var/lib/dpkg"),
+        ("usr/share/java/a.jar", "a-1.jar"),
+        ("app/node_modules/a", "../../store/a"),
+        ("app/node_modules/a/package.json", "/store/a/package.json"),
+        ("usr/share/doc/a/copyright", "../b/text"),
+        ("etc/os-release", "../usr/lib/os-release"),
+    ],
+)
+def test_a_link_to_what_is_read_there_or_lists_nothing_is_none(path: str, target: str) -> None:
+    assert gaps_of(layer_of(symlink(path, target))) == []
+
+
 def test_a_sparse_file_is_not_read_and_said_so() -> None:
-    raw = pax_header({"GNU.sparse.name": SIX, "GNU.sparse.major": "1"}) + header(b"x", 3) + padded(b"abc")
+    raw = (
+        pax_header({"GNU.sparse.name": SIX, "GNU.sparse.major": "1", "GNU.sparse.minor": "0"})
+        + header(b"x", 3)
+        + padded(b"abc")
+    )
     assert gaps_of(raw) == [(GapKind.UNREAD, "sparse file", 1)]
 
 

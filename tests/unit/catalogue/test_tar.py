@@ -88,6 +88,32 @@ def test_global_headers_say_nothing_about_entries() -> None:
     assert [entry.path for entry, _ in read(raw)] == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        pax_header({"path": ""}),
+        pax_header({"size": ""}),
+        header(b"L", 1, b"L") + padded(b"\0"),
+        pax_header({"GNU.sparse.name": "elsewhere"}),
+        pax_header({"GNU.sparse.name": "elsewhere", "GNU.sparse.major": "7", "GNU.sparse.map": "0,5"}),
+    ],
+    ids=["empty path", "empty size", "empty long name", "name of a file that is not sparse", "unknown kind of sparse"],
+)
+def test_headers_that_say_nothing_when_unpacked_hide_no_file(before: bytes) -> None:
+    found = read(before + header(b"status", 5) + padded(b"12345") + END)
+    assert [(entry.path, content) for entry, content in found] == [("status", b"12345")]
+
+
+def test_an_empty_link_target_says_nothing_either() -> None:
+    for before in (pax_header({"linkpath": ""}), header(b"K", 1, b"K") + padded(b"\0")):
+        assert read(before + header(b"a", flag=b"2", fill={157: b"b"}) + END)[0][0].link == "b"
+
+
+def test_numbers_may_begin_with_zero_bytes_and_blanks() -> None:
+    raw = header(b"file", fill={124: b"\0\0 0000005 \0"}) + padded(b"12345") + header(b"next") + END
+    assert [(entry.path, content) for entry, content in read(raw)] == [("file", b"12345"), ("next", b"")]
+
+
 def test_what_has_no_content_is_not_followed_by_any_whatever_its_size_says() -> None:
     raw = header(b"dir/", 4096, b"5") + header(b"link", 4096, b"1", fill={157: b"dir/a"}) + header(b"next") + END
     assert [(entry.path, entry.kind) for entry, _ in read(raw)] == [
@@ -108,6 +134,7 @@ def test_a_name_ending_in_a_slash_was_once_how_directories_were_written() -> Non
             {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "real", "path": "GNUSparseFile.1/x"},
             "real",
         ),
+        ({"GNU.sparse.map": "0,3", "GNU.sparse.name": "real", "path": "x"}, "real"),
         ({"GNU.sparse.numblocks": "1", "path": "x"}, "x"),
     ],
 )
@@ -186,7 +213,12 @@ def test_names_that_are_not_text_are_shown_as_far_as_they_are() -> None:
         pax_header(b"99 path=a\n") + header(b"a"),
         pax_header(b"no length\n") + header(b"a"),
         pax_header(b"9 path=ab") + header(b"a"),
+        pax_header({"path": "status\0more"}) + header(b"a"),
         pax_header({"size": "-1"}) + header(b"a"),
+        header(b"a", fill={124: b"-0000001000\0"}) + header(b"b") + END,
+        header(b"a", fill={124: b"+0000000000\0"}) + END,
+        header(b"a", fill={124: b"0_000000000\0"}) + END,
+        bytes(BLOCK) + header(b"a") + END,
         pax_header({"size": "9" * 30}) + header(b"a"),
     ],
 )

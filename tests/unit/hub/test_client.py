@@ -89,7 +89,7 @@ async def test_policy_is_asked_before_anything_is_sent_or_found_in_the_cache() -
     denied = Caller(denied=frozenset({"docker.io/library/nginx", "docker.io/"}))
     with pytest.raises(PolicyDenied):
         await hub.repository(denied, NGINX)
-    for ask in (hub.tags(denied, NGINX), hub.tag(denied, NGINX, "1"), hub.tag_images(denied, NGINX, "1")):
+    for ask in (hub.tags(denied, NGINX), hub.tag(denied, NGINX, "1")):
         with pytest.raises(PolicyDenied):
             await ask
     with pytest.raises(PolicyDenied):
@@ -120,13 +120,10 @@ async def test_a_page_of_a_repository_that_is_not_there_is_not_found() -> None:
             await hub.tags(Caller(), NGINX, number)
 
 
-async def test_one_tag_and_its_images_are_asked_for_by_name() -> None:
-    layers = [{"os": "linux", "architecture": "amd64", "layers": [{"size": 0, "instruction": "CMD"}]}]
-    hub, http = client({f"{ROUTE}/tags/1.29": answer(TAG), f"{ROUTE}/tags/1.29/images": answer(layers)})
+async def test_one_tag_is_asked_for_by_name() -> None:
+    hub, http = client({f"{ROUTE}/tags/1.29": answer(TAG)})
     assert (await hub.tag(Caller(), NGINX, "1.29")).value.name == "1.29"
-    images = (await hub.tag_images(Caller(), NGINX, "1.29")).value
-    assert images[0].layers[0].instruction == "CMD"
-    assert len(http.asked) == 2
+    assert len(http.asked) == 1
 
 
 @pytest.mark.parametrize("hostile", ["", "../x", "a/b", "a?b=c", "a#b", "x" * 129, "a\r\nb"])
@@ -134,8 +131,6 @@ async def test_nothing_that_is_no_tag_gets_into_a_request(hostile: str) -> None:
     hub, http = client({})
     with pytest.raises(InvalidInput, match="A tag has"):
         await hub.tag(Caller(), NGINX, hostile)
-    with pytest.raises(InvalidInput, match="A tag has"):
-        await hub.tag_images(Caller(), NGINX, hostile)
     if hostile:
         with pytest.raises(InvalidInput, match="A tag has"):
             await hub.tags(Caller(), NGINX, name_contains=hostile)
@@ -151,9 +146,9 @@ async def test_only_docker_hub_repositories_of_two_parts_are_asked_for() -> None
     assert http.asked == []
 
 
-@pytest.mark.parametrize("route", ["", "/tags", "/tags/1.29", "/tags/1.29/images"])
+@pytest.mark.parametrize("route", ["", "/tags", "/tags/1.29"])
 async def test_where_the_documented_route_wants_a_login_the_older_one_is_asked(route: str) -> None:
-    content: Any = {"": REPOSITORY, "/tags": page("1.29"), "/tags/1.29": TAG, "/tags/1.29/images": []}[route]
+    content: Any = {"": REPOSITORY, "/tags": page("1.29"), "/tags/1.29": TAG}[route]
     alias = f"{ALIAS}{route}" if route else f"{ALIAS}/"
     hub, http = client({f"{ROUTE}{route}": answer({"detail": "login"}, 401), alias: answer(content)})
     await _ask(hub, route, Caller())
@@ -163,15 +158,7 @@ async def test_where_the_documented_route_wants_a_login_the_older_one_is_asked(r
     assert len(http.asked) == 3
 
 
-async def test_the_images_route_may_be_gone_from_where_it_is_documented() -> None:
-    hub, http = client({f"{ROUTE}/tags/1/images": answer({}, 404), f"{ALIAS}/tags/1/images": answer([])})
-    assert (await hub.tag_images(Caller(), NGINX, "1")).value == ()
-    assert len(http.asked) == 2
-
-
 async def _ask(hub: HubClient, route: str, caller: Caller) -> object:
-    if route.endswith("/images"):
-        return await hub.tag_images(caller, NGINX, "1.29")
     if route == "/tags":
         return await hub.tags(caller, NGINX)
     if route:

@@ -166,32 +166,23 @@ def test_a_sum_with_an_unknown_part_is_unknown() -> None:
     assert parsing.tag(changed, "1.2").total_size == 190
 
 
+def _images(*answers: dict[str, Any]) -> tuple[HubImage, ...]:
+    return parsing.tag({"name": "x", "images": list(answers)}, "x").images
+
+
 def test_null_and_empty_mean_the_same_in_an_image() -> None:
     nulls = image("linux", "amd64", 5, 1) | {"features": None, "variant": None, "os_features": None}
     empty = image("linux", "amd64", 5, 1) | {"features": "", "variant": "", "os_version": ""}
-    assert parsing.images([nulls]) == parsing.images([empty])
+    assert _images(nulls) == _images(empty)
 
 
 @pytest.mark.parametrize(("os", "architecture"), [("unknown", "unknown"), ("", ""), ("unknown", ""), (None, None)])
 def test_what_has_no_platform_is_an_attestation(os: Any, architecture: Any) -> None:
-    assert parsing.images([{"os": os, "architecture": architecture, "size": 5}])[0].is_attestation
+    assert _images({"os": os, "architecture": architecture, "size": 5})[0].is_attestation
 
 
 def test_an_unknown_architecture_of_a_known_system_is_not_an_attestation() -> None:
-    assert not parsing.images([{"os": "linux", "architecture": "unknown"}])[0].is_attestation
-
-
-def test_layers_keep_their_instructions_and_say_which_are_metadata() -> None:
-    layers = [
-        {"digest": digest(5), "size": 2811969, "instruction": "ADD file:0 in / "},
-        {"size": 0, "instruction": ' CMD ["/bin/sh"]'},
-        {"digest": None, "size": None, "instruction": None},
-    ]
-    found: HubImage = parsing.images([image("linux", "amd64", 5, 1) | {"layers": layers}])[0]
-    assert [layer.is_metadata for layer in found.layers] == [False, True, True]
-    assert [layer.size for layer in found.layers] == [2811969, 0, None]
-    assert found.layers[1].instruction == ' CMD ["/bin/sh"]'
-    assert found.layers[0].digest == digest(5)
+    assert not _images({"os": "linux", "architecture": "unknown"})[0].is_attestation
 
 
 def test_a_repository_says_what_it_says() -> None:
@@ -326,8 +317,6 @@ def test_a_tag_without_a_tags_name_is_invalid(name: Any) -> None:
 def test_images_of_another_shape_are_invalid(images: Any) -> None:
     with pytest.raises(UpstreamInvalid, match="shape"):
         parsing.tag_page(page(TAG | {"images": images}))
-    with pytest.raises(UpstreamInvalid, match="shape"):
-        parsing.images(images)
 
 
 def test_an_answer_about_something_else_is_invalid() -> None:
@@ -351,7 +340,7 @@ _values: st.SearchStrategy[Any] = st.sampled_from([None, True, -1, 7, 2**70, "",
         (lambda answer: parsing.repository(answer, EXAMPLE), REPOSITORY, {"name", "namespace"}),
         (lambda answer: parsing.tag(answer, "1.2"), TAG, {"name", "images"}),
         (lambda answer: parsing.search_page({"total": 1, "results": [answer]}), RESULT, set()),
-        (lambda answer: parsing.images([answer]), TAG["images"][0] | {"layers": []}, {"layers"}),
+        (_images, TAG["images"][0], set()),
     ],
     ids=["repository", "tag", "search", "image"],
 )

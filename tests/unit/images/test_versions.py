@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_dockerhub.images.versions import is_prerelease, newest, newest_first, parse
+from mcp_dockerhub.images.versions import newest, newest_first, parse
 
 FACTS: dict[str, Any] = json.loads((Path(__file__).parent / "fixtures" / "tag_semantics.json").read_text())
 
@@ -16,6 +16,11 @@ def test_the_newest_tag_of_the_same_shape_is_what_update_tools_offer(case: dict[
     tags = case["tags"] if "tags" in case else FACTS["lists"][case["list"]]
     assert newest(case["current"], tags) == case["expected"]
     assert newest(case["current"], reversed(tags)) == case["expected"], "the order of the list does not matter"
+
+
+def is_prerelease(tag: str) -> bool:
+    version = parse(tag)
+    return version is not None and not version.is_stable
 
 
 @pytest.mark.parametrize(("tag", "expected"), FACTS["is_version"].items())

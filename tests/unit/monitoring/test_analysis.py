@@ -1,7 +1,9 @@
 """Trends and anomalies: found where they are, silent where they are not, explained."""
 
+import pytest
+
 from mcp_dockerhub_monitoring.analysis import anomalies, trends
-from mcp_dockerhub_monitoring.history import History
+from mcp_dockerhub_monitoring.history import WINDOWS, History
 
 
 class Traffic:
@@ -23,6 +25,17 @@ def test_steady_traffic_has_no_anomalies_and_a_steady_trend() -> None:
         traffic.minute(20 + number % 3, 0.2)
     assert anomalies(traffic.history, "15m") == ()
     assert {trend.direction for trend in trends(traffic.history, "15m")} == {"steady"}
+
+
+@pytest.mark.parametrize("start", [6_001.0, 6_030.0, 6_059.0, 7_199.0])
+def test_the_slot_a_server_started_in_is_no_lull(start: float) -> None:
+    now = start
+    history = History(clock=lambda: now)
+    for _ in range(14 * 60 * 4):
+        now += 0.25
+        history.record("docker_list_tags", "ok", 0.1)
+    for window in WINDOWS:
+        assert anomalies(history, window) == ()
 
 
 def test_a_slow_minute_is_found_and_explained() -> None:

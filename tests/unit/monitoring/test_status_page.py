@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_dockerhub_monitoring import svg
@@ -137,6 +137,8 @@ def test_everything_can_be_reached_by_keyboard_and_read_aloud(scene: Scene) -> N
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e9)), max_size=40))
+@example([5e-324])
+@example([1e-9, None])
 def test_a_chart_stays_within_its_frame_whatever_the_values(values: list[float | None]) -> None:
     chart = svg.line_chart("t", values, "", "1 h")
     points = re.findall(r"([\d.]+),([\d.]+)", " ".join(re.findall(r'points="([^"]*)"', chart)))

@@ -20,6 +20,7 @@ from mcp_dockerhub.scan.judging import Disagreement, Rules, Verdict, judge
 from mcp_dockerhub.scan.vocabulary import FORMATS, Format
 from mcp_dockerhub.supply_chain.advisories.model import DatabaseFacts
 from mcp_dockerhub.supply_chain.inventory import Origin
+from mcp_dockerhub.supply_chain.packages import Distro
 from mcp_dockerhub.supply_chain.vulnerabilities.model import SbomSource
 from tests.upstreams import scan_parts as parts
 
@@ -275,3 +276,34 @@ def test_markdown_fits_a_comment_and_mentions_nobody() -> None:
     assert "<details><summary>Set aside (4)</summary>" in shown
     assert "Gone since" in shown
     assert "[CVE\\-2024\\-6345](https://example.org/CVE-2024-6345)" in shown
+
+
+COMMANDS = (
+    "::error file=x::y",
+    "##[add-mask]a",
+    "##vso[task.prependpath]/tmp",
+    "###teamcity[x]",
+    "a\n::set-env name=x::y",
+)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("text", COMMANDS)
+def test_nothing_that_is_printed_is_a_command_of_a_build_system(name: Format, text: str) -> None:
+    hostile = parts.hostile(text)
+    report = parts.report(
+        hostile, packages=(hostile.package,), complete=False, warnings=(text,), distro=Distro("x", name=text)
+    )
+    verdict = judge(text, report, Rules(deny_licenses=("*",)))
+    verdict = replace(verdict, disagreements=(Disagreement(text, text, text, "trivy", "high", text),))
+    shown = written(verdict, name)
+    assert not re.search(r"##\w*\[", shown)
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+    if name not in ("table", "markdown"):
+        assert "##" in json.dumps(json.loads(shown)) or "##" not in text
+
+
+def test_a_finding_without_a_summary_is_named_without_what_is_hidden_in_its_name() -> None:
+    verdict = judge(ASKED, parts.report(replace(parts.PLAIN, id="X-\x001\u202e", summary="\x00")), Rules())
+    (found,) = json.loads(written(verdict, "sarif"))["runs"][0]["results"]
+    assert found["message"]["text"].startswith("libssl3 3.0.11-1~deb12u2: X-1 in libssl3 ")

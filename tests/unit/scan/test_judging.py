@@ -282,3 +282,35 @@ def test_an_ignore_file_that_is_not_there_or_too_large_is_refused(
     monkeypatch.setattr("mcp_dockerhub.scan.ignoring.MAX_BYTES", 3)
     with pytest.raises(InvalidInput, match="larger than 3"):
         read(tmp_path, "# long")
+
+
+NOTICE = parts.finding("USN-7000-1", aliases=("CVE-2026-1", "CVE-2026-2", "LSN-1"), about=("CVE-2026-1", "CVE-2026-2"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "counts"),
+    [
+        (("CVE-2026-1",), 1),
+        (("CVE-2026-1", "CVE-2026-2"), 0),
+        (("USN-7000-1",), 0),
+        (("LSN-1",), 0),
+    ],
+)
+def test_a_notice_is_ignored_by_its_name_or_with_everything_it_is_about(ids: tuple[str, ...], counts: int) -> None:
+    found = verdict(parts.report(NOTICE), ignoring(*map(entry, ids)))
+    assert len(list(found.failing)) == counts
+    assert found.notes == ()
+
+
+def test_a_notice_counts_again_when_the_first_of_its_entries_ends() -> None:
+    rules = ignoring(entry("CVE-2026-1", date(2026, 2, 1)), entry("CVE-2026-2"))
+    found = verdict(parts.report(NOTICE), rules)
+    assert found.exit == Exit.FINDINGS
+    assert "no longer ignored" in found.notes[0]
+
+
+@pytest.mark.parametrize(("known", "new"), [(("CVE-2026-1",), True), (("CVE-2026-1", "CVE-2026-2"), False)])
+def test_a_notice_is_old_when_the_baseline_has_all_it_is_about(known: tuple[str, ...], new: bool) -> None:
+    found = verdict(parts.report(NOTICE), baseline=parts.report(*map(parts.finding, known)))
+    assert [judged.new for judged in found.findings] == [new]
+    assert verdict(parts.report(NOTICE), baseline=parts.report(NOTICE)).exit == Exit.CLEAN

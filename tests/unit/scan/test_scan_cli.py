@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_dockerhub.cli import main
+from mcp_dockerhub.errors import UpstreamInvalid
 from mcp_dockerhub.scan.judging import Rules, Verdict, judge
 from mcp_dockerhub.scan.running import Request
 from mcp_dockerhub.supply_chain.vulnerabilities.model import ScanReport
@@ -97,3 +98,64 @@ def test_what_was_asked_for_reaches_the_scan(found: Found, capfd: Output, tmp_pa
     assert request.vex == ((str(vex), b"{}"),)
     assert (request.attached_vex, request.trivy, request.cross_check) == (False, False, True)
     assert request.rules == Rules(deny_licenses=("GPL-*", "MIT", "AGPL-3.0-only"), allow_incomplete=True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_no_outcome(
+    found: Found, capfd: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found(parts.report())
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["scan", "app:1"]) == 2
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["scan", "app:1"]) == 2
+    assert capfd.readouterr().err == (
+        "mcp-dockerhub: standard output cannot be written (No space left on device).\n"
+        "mcp-dockerhub: standard output is closed.\n"
+    )
+
+
+class Deaf(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("stream", [None, Deaf()])
+def test_nobody_hearing_what_is_said_changes_nothing(
+    found: Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: Any
+) -> None:
+    found(parts.report())
+    monkeypatch.setattr("sys.stderr", stream)
+    assert main(["scan", "app:1", "--output", str(tmp_path / "out")]) == 0
+    assert main(["scan", "app:1", "--output", str(tmp_path)]) == 2
+
+
+def test_a_stopped_scan_is_no_outcome(capfd: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mcp_dockerhub.scan.running.run", stopped)
+    assert main(["scan", "app:1"]) == 2
+    assert capfd.readouterr().err == "mcp-dockerhub: stopped before anything was found out.\n"
+
+
+@pytest.mark.parametrize("name", ["MCP_DOCKERHUB_OSV_URL", "MCP_DOCKERHUB_DATABASE_MAX_AGE"])
+def test_a_setting_of_the_database_that_cannot_be_used_is_named(
+    capfd: Output, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "nonsense")
+    assert main(["scan", "app:1"]) == 2
+    assert capfd.readouterr().err.startswith(f"mcp-dockerhub: cannot use the configuration:\n{name}: ")
+
+
+def test_what_an_image_says_of_itself_is_no_command_in_an_error_either(
+    capfd: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise UpstreamInvalid("It lacks the layer \x1b[31m##vso[task.prependpath]/tmp\n::error::x.")
+
+    monkeypatch.setattr("mcp_dockerhub.scan.running.run", broken)
+    assert main(["scan", "app:1"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("mcp-dockerhub: cannot scan: It lacks the layer # #vso[task.prependpath]/tmp\n: :error::x.")

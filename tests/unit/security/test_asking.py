@@ -123,16 +123,16 @@ async def test_only_refusals_of_state_are_recorded() -> None:
     assert parts.observer.refusals == [("consent_state", "CONSENT_REQUIRED")]
 
 
-def test_state_is_bound_to_tenant_and_principal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_is_bound_to_tenant_principal_and_client(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = make_guard()
     security = request_state_security(parts.guard, ["k" * 32])
     assert security.ttl == 120
     bind = security.bind_principal
     assert bind is not None
-    assert bind(context()) == "\nlocal:ada"
-    other = Principal("x", "token", "acme", frozenset())
+    assert str(bind(context())).startswith("\nlocal:ada\n")
+    other = Principal("x", "token", "acme", frozenset(), "app")
     monkeypatch.setattr(parts.guard, "identify", lambda request: other)
-    assert bind(context()) == "acme\nx"
+    assert bind(context()) == "acme\nx\napp"
 
 
 def test_a_defect_while_looking_for_what_is_missing_is_not_hidden() -> None:

@@ -269,7 +269,9 @@ def test_a_forged_word_of_retention_is_not_taken_for_one(tmp_path: Path) -> None
     log.append("pruned", {"last": ["nonsense"]})
     log.close()
     files[0].unlink()
-    assert verify(path).kind == "deleted"
+    report = verify(path)
+    assert report.kind == "deleted"
+    assert "Retention deleted" not in report.text
 
 
 # What a start finds

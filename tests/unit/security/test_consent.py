@@ -130,6 +130,7 @@ async def test_a_no_uses_the_question_up(answer: Answer) -> None:
     [
         {"principal": replace(ANN, id="bob")},
         {"principal": replace(ANN, tenant="other")},
+        {"principal": replace(ANN, client="another-app")},
         {"method": "resources/read"},
         {"name": "test_change"},
         {"arguments": {"repository": "acme/other"}},

@@ -127,7 +127,21 @@ RULE = 'version = 1\n[[rules]]\nname = "r"\neffect = "deny"\n'
          'policy.toml line 5: rules[1].registries: "hub.docker.com": references call Docker Hub docker.io'),
         (RULE + 'registries = ["https://ghcr.io"]', 'policy.toml line 5: rules[1].registries: "https://ghcr.io": a registry'),
         (RULE + 'registries = ["GHCR.io"]', 'policy.toml line 5: rules[1].registries: "GHCR.io": a registry is a host'),
-        (RULE + 'repositories = ["library/nginx:1"]', "policy.toml line 5: rules[1].repositories: a repository is a path"),
+        (RULE + 'registries = ["ghcr.io."]', 'policy.toml line 5: rules[1].registries: "ghcr.io.": a registry is a host'),
+        (RULE + 'addresses = ["::ffff:10.0.0.0/104"]',
+         'policy.toml line 5: rules[1].addresses: "::ffff:10.0.0.0/104": addresses are matched as IPv4'),
+        *((RULE + f'repositories = ["{name}"]',
+           f'policy.toml line 5: rules[1].repositories: "{name}": a repository is a path in small letters')
+          for name in ("library/nginx:1", "library/nginx@sha256", "Library/nginx", "/library/nginx", "library/")),
+        (RULE + 'repositories = ["docker.io/library/nginx"]',
+         'policy.toml line 5: rules[1].repositories: "docker.io/library/nginx": begins with a host'),
+        (RULE + 'repositories = ["nginx"]',
+         'policy.toml line 5: rules[1].repositories: "nginx": on Docker Hub every repository has two parts: library/nginx'),
+        (RULE + 'registries = ["ghcr.io", "docker.*"]\nrepositories = ["*"]',
+         'policy.toml line 6: rules[1].repositories: "*": on Docker Hub every repository has two parts: library/*, or **'),
+        (RULE + 'registries = ["é"]\nrepositories = ["nginx"]',
+         'policy.toml line 5: rules[1].registries: "é": a pattern has'),
+        (RULE + 'repositories = [""]', 'policy.toml line 5: rules[1].repositories: "": a pattern has'),
         (RULE + 'repositories = ["[ab]"]', 'policy.toml line 5: rules[1].repositories: "[ab]": a pattern has'),
         (RULE + RULE.replace("version = 1\n", 'tools = ["health_check"]\n'),
          "policy.toml line 7: rules[2].name: rule 1 has this name already"),
@@ -149,6 +163,7 @@ RULE = 'version = 1\n[[rules]]\nname = "r"\neffect = "deny"\n'
          "policy.toml line 5: tenants.a.registries[2].host: each host once"),
         ('version = 1\n[[tenants.a.registries]]\nhost = "index.docker.io"',
          'policy.toml line 3: tenants.a.registries[1].host: "index.docker.io": references call Docker Hub docker.io'),
+        ('version = 1\n[tenants."a@b"]', "policy.toml line 2: tenants.a@b: String should match pattern"),
         ("version = 1\n[roles.dev", "policy.toml: not TOML: "),
         ("version = 1\nversion = 1\n", "policy.toml: not TOML: Cannot overwrite a value (at line 2"),
         ('version = 1\n[tenants.a]\nallowed_registries = ["hub.docker.com"]',
@@ -159,6 +174,19 @@ def test_what_cannot_be_meant_is_named_with_its_line(text: str, problem: str, tm
     found = problems(tmp_path, text)
     assert any(line.startswith(problem) for line in found), found
     assert "hunter2" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        'registries = ["ghcr.io"]\nrepositories = ["tool"]',
+        'registries = ["mirror.example.com"]\nrepositories = ["docker.io/**"]',
+        'repositories = ["library/*", "**"]',
+        'repositories = ["**-internal"]',
+    ],
+)
+def test_repositories_that_can_be_meant_are_taken(conditions: str, tmp_path: Path) -> None:
+    assert load(tmp_path, RULE + conditions).rules
 
 
 def test_every_problem_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

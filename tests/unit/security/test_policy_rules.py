@@ -7,8 +7,8 @@ import pytest
 from mcp_dockerhub_security.grant import Target
 from mcp_dockerhub_security.identity import ADMIN, READ, READ_PRIVATE, WRITE, Principal
 from mcp_dockerhub_security.levels import Level, Operation
-from mcp_dockerhub_security.policy import EVERYBODY, Decision, Policy, PolicyDocument
-from mcp_dockerhub_security.policy_call import Call
+from mcp_dockerhub_security.policy import Decision, Policy, PolicyDocument
+from mcp_dockerhub_security.policy_call import EVERYBODY, Call
 from mcp_dockerhub_security.policy_rules import READS, Globs, Rule, parse_network
 from mcp_dockerhub_security.refusals import Needs, Refusal
 from mcp_dockerhub_security.tenants import Tenant, Tenants
@@ -329,3 +329,9 @@ def test_a_tool_is_not_listed_to_whom_the_address_or_the_role_or_the_tenant_excl
 def test_the_clock_is_the_wall_clock_by_default() -> None:
     decider = Policy(AllowList(), None, PolicyDocument((allow(levels=frozenset({Level.RESTRICTED})),)))
     assert decide(decider, token(auth_time=time.time()), DELETING, NGINX).allowed
+
+
+@pytest.mark.parametrize("principal", [token(), token("dev"), LOCAL])
+def test_a_rule_for_everybody_holds_for_everybody(principal: Principal) -> None:
+    decision = decide(policy(deny(roles=frozenset({EVERYBODY}))), principal, READING, NGINX)
+    assert (decision.allowed, decision.rule) == (False, "policy no")

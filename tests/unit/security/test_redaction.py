@@ -7,7 +7,6 @@ from mcp_dockerhub_security.redaction import (
     is_secret_name,
     is_secret_value,
     redact_command,
-    redact_env,
     redact_mapping,
     redact_pair,
     redact_text,
@@ -76,16 +75,6 @@ def test_a_secret_is_withheld_by_name_or_by_value() -> None:
 @pytest.mark.parametrize("value", ["", "true", "False", "0", "none", " 1 "])
 def test_what_tells_nothing_is_shown(value: str) -> None:
     assert redact_pair("MONGO_AUTH", value) == value
-
-
-def test_the_environment_of_an_image_is_redacted_entry_by_entry() -> None:
-    assert redact_env(["PATH=/usr/bin", "DB_PASSWORD=a=b", "TOKEN", "URL=https://u:p@h/", "EMPTY="]) == [
-        "PATH=/usr/bin",
-        f"DB_PASSWORD={WITHHELD}",
-        "TOKEN",
-        f"URL=https://{WITHHELD}@h/",
-        "EMPTY=",
-    ]
 
 
 @pytest.mark.parametrize(

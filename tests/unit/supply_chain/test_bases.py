@@ -135,7 +135,7 @@ async def test_what_is_no_reference_names_no_base(chain: SupplyChain, registry: 
         build_type="",
         builder="",
         images=(ImageSource("No Reference", first),),
-        files=(SourceFile("Dockerfile", "", "FROM No*Reference"),),
+        files=(SourceFile("Dockerfile", "FROM No*Reference"),),
     )
     assert by_record(build, image) is None
     assert by_dockerfile(build) is None
@@ -264,6 +264,17 @@ async def test_the_recorded_dockerfile_is_shown_to_the_byte_but_for_secrets(
     assert (found.origin, found.name, found.repository) == ("provenance", "Dockerfile", None)
     assert found.content == f"FROM {BASE}\nARG NPM_TOKEN=[withheld]\nENV DB_PASSWORD [withheld]\nENV MODE=x\n"
     assert any("withheld" in warning for warning in found.warnings)
+
+
+async def test_instructions_in_another_language_are_no_dockerfile(
+    chain: SupplyChain, registry: InMemoryRegistry
+) -> None:
+    metadata = recorded("VERSION 0.8\nFROM other:1\nbuild:\n")
+    metadata["source"]["infos"][0] |= {"filename": "Earthfile", "language": "Earthfile"}
+    add_app(registry, buildkit_v02(metadata={"https://mobyproject.org/buildkit@v1#metadata": metadata}))
+    access = Caller()
+    found = await image_dockerfile(chain.sources, access, APP, None, chain.records(access), chain.bases(access))
+    assert (found.origin, "VERSION" in found.content) == ("reconstructed", False)
 
 
 async def test_a_stage_that_is_not_the_last_is_named(chain: SupplyChain, registry: InMemoryRegistry) -> None:

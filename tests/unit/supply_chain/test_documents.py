@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mcp_dockerhub.errors import TooLarge
+from mcp_dockerhub.errors import TooLarge, UpstreamInvalid
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Digest, Reference
 from mcp_dockerhub.supply_chain.json_walk import JsonWalk
@@ -249,6 +249,23 @@ def test_entries_without_a_name_are_counted_not_dropped_silently() -> None:
     (gap,) = found.coverage.gaps
     assert (gap.kind, gap.count, len(gap.evidence)) == (GapKind.UNIDENTIFIED, 7, 5)
     assert not found.coverage.complete
+
+
+@pytest.mark.parametrize("odd", [{"a": spdx_package("a", "1")}, "none", 7])
+def test_something_else_than_a_list_of_packages_is_no_empty_list(odd: Any) -> None:
+    for document in ({**spdx([]), "packages": odd}, {**cyclonedx([]), "components": odd}):
+        with pytest.raises(UpstreamInvalid, match="list of packages"):
+            read(document)
+
+
+def test_no_list_of_packages_is_an_empty_one() -> None:
+    for document in ({**spdx([]), "packages": None}, {**cyclonedx([]), "components": None}):
+        assert read(document).packages == ()
+
+
+def test_what_is_no_package_in_a_list_of_packages_is_counted() -> None:
+    for document in ({**spdx([]), "packages": ["a", 7]}, {**cyclonedx([]), "components": ["a", 7]}):
+        assert [(gap.kind, gap.count) for gap in read(document).coverage.gaps] == [(GapKind.UNIDENTIFIED, 2)]
 
 
 def test_more_packages_than_the_bound_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

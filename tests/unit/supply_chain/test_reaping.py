@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import subprocess
 import sys
 import warnings
 
@@ -81,3 +82,25 @@ async def test_a_program_that_is_not_there_is_an_error_of_the_system() -> None:
     with pytest.raises(FileNotFoundError):
         async with running("/nonexistent/program"):
             pytest.fail("it does not start")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process can be ended by its handle only")
+def test_the_exit_code_is_left_for_asyncio_which_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To collect it before asyncio's thread does makes that log an unknown child process."""
+
+    def collects(_: object) -> None:
+        pytest.fail("the process was asked whether it has ended")
+
+    async def call() -> None:
+        started = asyncio.Event()
+        task = asyncio.create_task(hold(ENDLESS, started))
+        async with asyncio.timeout(10):
+            await started.wait()
+            monkeypatch.setattr(subprocess.Popen, "poll", collects)
+            task.cancel()
+            await asyncio.wait({task})
+        assert task.cancelled()
+
+    before = psutil.Process().children()
+    asyncio.run(call())
+    assert psutil.Process().children() == before

@@ -113,17 +113,33 @@ MAIL = x509.RFC822Name("a@example.com")
 @pytest.mark.parametrize(
     "names", [(), (MAIL, x509.RFC822Name("b@example.com")), (x509.DNSName("a.example.com"),), (MAIL, x509.DNSName("b"))]
 )
-def test_a_certificate_that_does_not_name_one_signer_is_none(names: tuple[x509.GeneralName, ...]) -> None:
-    assert Certificate.of(odd_certificate(*names)) is None
+def test_a_certificate_may_not_name_one_signer(names: tuple[x509.GeneralName, ...]) -> None:
+    assert Certificate.of(odd_certificate(*names)).signer is None
+
+
+def test_a_bundle_by_a_certificate_of_no_signer_is_not_called_bad(sigstore: FakeSigstore, root: TrustRoot) -> None:
+    document = made(sigstore)
+    der = odd_certificate(x509.DNSName("a.example.com")).public_bytes(Encoding.DER)
+    document["verificationMaterial"]["certificate"] = {"rawBytes": base64.b64encode(der).decode()}
+    assert bundles.assess(parsed(document), DIGEST, BY_WORKFLOW, root).outcome is Outcome.UNVERIFIABLE
+
+
+def test_the_key_asked_for_proves_a_bundle_whatever_certificate_came_with_it(sigstore: FakeSigstore) -> None:
+    key, other = Key.make(), Key.make()
+    document = sigstore.bundle(json.dumps(statement(DIGEST, V1, {})).encode(), key, sigstore.certificate(key))
+    assert (
+        bundles.assess(parsed(document), DIGEST, Policy(key=PublicKey.parse(key.pem)), None).outcome is Outcome.VERIFIED
+    )
+    assert (
+        bundles.assess(parsed(document), DIGEST, Policy(key=PublicKey.parse(other.pem)), None).outcome
+        is Outcome.OTHER_SIGNER
+    )
 
 
 def test_the_older_form_of_the_issuer_is_read() -> None:
     certificate = Certificate.of(odd_certificate(MAIL, issuer=b"https://accounts.example.com"))
-    assert certificate is not None
     assert certificate.signer == Signer("a@example.com", "https://accounts.example.com")
-    nameless = Certificate.of(odd_certificate(MAIL))
-    assert nameless is not None
-    assert str(nameless.signer) == "a@example.com"
+    assert str(Certificate.of(odd_certificate(MAIL)).signer) == "a@example.com"
 
 
 @pytest.mark.parametrize("issuer", ["https://i.example.com/" + "x" * 100, "https://i.example.com/" + "x" * 150])
@@ -145,9 +161,7 @@ def test_long_issuers_are_read(issuer: str) -> None:
         .add_extension(extension, critical=False)
         .sign(private, hashes.SHA256())
     )
-    certificate = Certificate.of(again)
-    assert certificate is not None
-    assert certificate.signer.issuer == issuer
+    assert Certificate.of(again).signer == Signer("a@example.com", issuer)
 
 
 def test_text_that_is_no_certificate_is_none() -> None:
@@ -156,9 +170,7 @@ def test_text_that_is_no_certificate_is_none() -> None:
 
 
 def test_a_certificate_with_a_key_of_another_kind_has_none() -> None:
-    certificate = Certificate.of(odd_certificate(MAIL, key=rsa.generate_private_key(65537, 1024)))
-    assert certificate is not None
-    assert certificate.key is None
+    assert Certificate.of(odd_certificate(MAIL, key=rsa.generate_private_key(65537, 1024))).key is None
 
 
 def test_a_certificate_without_a_purpose_may_not_sign() -> None:

@@ -322,6 +322,26 @@ async def test_a_valid_signature_by_another_identity_is_by_someone_else(
     assert (found.status, found.signatures[0].signer) == ("signed_by_someone_else", WORKFLOW)
 
 
+@pytest.mark.parametrize("certificate", ["", "-----BEGIN CERTIFICATE-----"])
+async def test_the_key_asked_for_proves_a_signature_whatever_certificate_came_with_it(
+    chain: SupplyChain, registry: InMemoryRegistry, sigstore: FakeSigstore, image: Seeded, certificate: str
+) -> None:
+    signed = Keyless(sigstore, image.digest)
+    signed.certificate = certificate or signed.certificate
+    signed.push(registry, image.digest)
+    assert (await verified(chain, by(signed.key))).status == "verified"
+    assert (await verified(chain, by(KEY))).status == ("bad_signature" if certificate else "signed_by_someone_else")
+
+
+async def test_a_certificate_that_names_no_signer_leaves_a_signature_unverifiable(
+    chain: SupplyChain, registry: InMemoryRegistry, sigstore: FakeSigstore, image: Seeded
+) -> None:
+    signed = Keyless(sigstore, image.digest, identity="")
+    signed.push(registry, image.digest)
+    found = await verified(chain, BY_WORKFLOW)
+    assert (found.status, "names no signer" in found.reason) == ("not_verifiable_here", True)
+
+
 async def test_a_mail_address_is_an_identity_too(
     chain: SupplyChain, registry: InMemoryRegistry, sigstore: FakeSigstore, image: Seeded
 ) -> None:

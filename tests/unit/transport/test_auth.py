@@ -183,6 +183,19 @@ async def test_a_changed_challenge_is_learnt() -> None:
     assert setup.token_requests[-1].url.path == "/v2/token"
 
 
+@pytest.mark.parametrize("realm", ["https://gone.example/token", "https://[::1"])
+async def test_a_token_service_that_fails_is_not_remembered(realm: str) -> None:
+    """It may have moved meanwhile; only the registry can tell."""
+    registry = Registry(challenge(realm), token_answer=UpstreamUnavailable("gone"))
+    setup = Setup(registry)
+    with pytest.raises(DockerHubError):
+        await setup.send()
+    registry.challenge, registry.token_answer = challenge(), None
+    registry.accepts = {f"Bearer token-{registry.tokens_issued + 1}"}
+    assert (await setup.send()).content == b"ok"
+    assert setup.token_requests[-1].url.host == "registry.example"
+
+
 async def test_concurrent_requests_share_one_token_request() -> None:
     setup = Setup()
     await setup.send()

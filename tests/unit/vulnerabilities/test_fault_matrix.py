@@ -1,9 +1,12 @@
 """Every upstream failing, every defect of an SBOM, and both at once: the image is vulnerable, and nothing may ever say
 that it is clean. The database is the real client of the OSV API on a stand-in."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from mcp_dockerhub.errors import DockerHubError, UpstreamInvalid, UpstreamTimeou
 from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.supply_chain.advisories.composition import build_advisories
+from mcp_dockerhub.supply_chain.advisories.local.updating import Updater
 from mcp_dockerhub.supply_chain.context import SupplyChain
 from mcp_dockerhub.supply_chain.packages import Coverage, Gap, GapKind, Package, PackageSet
 from mcp_dockerhub.supply_chain.vulnerabilities.listing import Wanted, listed
@@ -29,7 +33,7 @@ pytestmark = pytest.mark.anyio
 
 APP = Reference.parse("ghcr.io/o/app:v1")
 JINJA = spdx_package("Jinja2", "2.10", "pkg:pypi/jinja2@2.10")
-RECORD = {
+RECORD: dict[str, Any] = {
     "id": "PYSEC-0000-1",
     "aliases": ["CVE-2026-0001"],
     "modified": "2026-01-01T00:00:00Z",
@@ -270,6 +274,61 @@ async def test_without_a_fault_the_vulnerability_is_found_and_the_scan_complete(
     assert [finding.id for finding in report.findings] == ["CVE-2026-0001"]
     assert report.complete
     assert report.requests == 2
+
+
+def changed(statement: str) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+
+    return apply
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+OTHER_RECORD = {**RECORD, "id": "PYSEC-0000-2", "aliases": ["CVE-2026-0002"], "affected": [
+    {"package": {"ecosystem": "PyPI", "name": "other"}, "versions": ["1.0"]},
+]}  # fmt: skip
+BROKEN_RECORD = {**RECORD, "affected": [{**RECORD["affected"][0], "ranges": "all"}]}
+# What the database holds, of which ecosystem, and what happens to the file afterwards.
+FILES: dict[str, tuple[list[Any], str, Callable[[Path], Any]]] = {
+    "whole": ([RECORD], "PyPI", lambda path: None),
+    "not there": ([RECORD], "PyPI", Path.unlink),
+    "empty": ([RECORD], "PyPI", lambda path: path.write_bytes(b"")),
+    "something else": ([RECORD], "PyPI", lambda path: path.write_bytes(b"rubbish")),
+    "cut": ([RECORD], "PyPI", cut),
+    "of another layout": ([RECORD], "PyPI", changed("PRAGMA user_version = 99")),
+    "of another ecosystem": ([RECORD], "Debian", lambda path: None),
+    "of nothing": ([RECORD], "PyPI", changed("DELETE FROM archives")),
+    "old": ([OTHER_RECORD], "PyPI", changed("UPDATE archives SET updated = '2026-01-01T00:00:00+00:00'")),
+    "of no known age": ([OTHER_RECORD], "PyPI", changed("UPDATE archives SET updated = 'once'")),
+    "of the future": ([OTHER_RECORD], "PyPI", changed("UPDATE archives SET updated = '2999-01-01T00:00:00+00:00'")),
+    "with a record that cannot be read": ([OTHER_RECORD, BROKEN_RECORD], "PyPI", lambda path: None),
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+async def test_whatever_the_local_database_is_a_vulnerable_image_is_never_clean(
+    world: World, sources: Sources, tmp_path: Path, file: str
+) -> None:
+    records, ecosystem, happens = FILES[file]
+    path = tmp_path / "advisories.db"
+    state = OsvState.of_records(records)
+    await Updater(DirectHttp(state), "https://osv.test", path, {}).update([ecosystem])
+    happens(path)
+    settings = AdvisorySettings(MCP_DOCKERHUB_DATABASE=path)
+    attach(world, DEFECTS["none"](OTHER))
+    bad = []
+    for defect, content in DEFECTS.items():
+        assert world.image is not None
+        attach(world, content(world.image.digest))
+        world.cache.clear()
+        chain = SupplyChain(sources, advisories=build_advisories(settings, world.http, world.cache), cache=world.cache)
+        if is_false_clean(await outcome(chain)):
+            bad.append(defect)
+    assert bad == []
 
 
 @pytest.mark.parametrize("failure", [name for name in FAILURES if name.startswith("database")])

@@ -216,3 +216,11 @@ async def test_scans_are_counted_by_source_and_coverage(chain: SupplyChain, regi
     for _ in range(2):
         await image_vulnerabilities(counting, Caller(), Reference.parse("ghcr.io/o/app:v1"), None, Wanted())
     assert counted == [("attestation", "full")]
+
+
+def test_a_filter_that_fits_no_package_of_the_image_is_said() -> None:
+    packages = (package("libssl3", source_name="openssl"),)
+    held = replace(report(), packages=packages)
+    assert listed(held, Wanted(package="OpenSSL")).warnings == []
+    (warning,) = listed(held, Wanted(package="opensll")).warnings
+    assert "No package that was found in the image has that in its name" in warning

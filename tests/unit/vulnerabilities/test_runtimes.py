@@ -4,7 +4,7 @@ import pytest
 
 from mcp_dockerhub.supply_chain.packages import Package
 from mcp_dockerhub.supply_chain.vulnerabilities.matching import grouped, with_owners
-from mcp_dockerhub.supply_chain.vulnerabilities.runtimes import announced
+from mcp_dockerhub.supply_chain.vulnerabilities.runtimes import announced, vendored
 
 
 def package(kind: str, name: str, version: str, location: str = "") -> Package:
@@ -104,3 +104,22 @@ def test_packages_with_one_reason_are_one_entry_with_a_few_examples() -> None:
     first, second = grouped([*many, other])
     assert (first.what, first.count, len(first.evidence)) == ("generic packages", 9, 5)
     assert (second.what, second.evidence) == ("untyped packages", ("mystery ? (/opt/x)",))
+
+
+NGINX = package("apk", "nginx", "1.27.3-r1")
+
+
+@pytest.mark.parametrize(
+    ("env", "held", "told"),
+    [
+        ("NGINX_VERSION=1.27.3", NGINX, ["nginx 1.27.3-r1", "NGINX_VERSION=1.27.3"]),
+        ("NGINX_VERSION=1.26.2", NGINX, []),
+        ("NGINX_VERSION=", NGINX, []),
+        ("PATH=/bin", NGINX, []),
+        ("NGINX_VERSION=1.27.3", package("deb", "nginx", "1.27.3-1~bookworm"), []),
+        ("NGINX_VERSION=1.27.3", package("apk", "nginx-module-njs", "1.27.3-r1"), []),
+    ],
+)
+def test_a_makers_own_package_is_not_the_distributions(env: str, held: Package, told: list[str]) -> None:
+    found = [place for entry in vendored([env], [held]) for place in entry.evidence]
+    assert found == told

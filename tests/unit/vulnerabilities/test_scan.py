@@ -1,23 +1,25 @@
 """From an image to its vulnerabilities: what is found, whose it is, what it costs, and what is not known."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mcp_dockerhub.cache import Cached, Kind
+from mcp_dockerhub.cache import Cache, Cached, Kind
 from mcp_dockerhub.errors import NotFound, PolicyDenied, Unsupported, UpstreamUnavailable
+from mcp_dockerhub.images.sources import Sources
 from mcp_dockerhub.platform import Platform
 from mcp_dockerhub.reference import Reference
 from mcp_dockerhub.supply_chain.advisories.model import DatabaseFacts
 from mcp_dockerhub.supply_chain.context import SupplyChain
 from mcp_dockerhub.supply_chain.packages import Coverage, Distro, Gap, GapKind, Package, PackageSet
-from mcp_dockerhub.supply_chain.vulnerabilities.model import ScanOptions, ScanReport
+from mcp_dockerhub.supply_chain.vulnerabilities.model import ScanOptions, ScanReport, VexSource
 from mcp_dockerhub.supply_chain.vulnerabilities.scan import scan_image
 from tests.upstreams.advisory_fakes import Known, advisory
-from tests.upstreams.attestations import SPDX, spdx, spdx_package, statement
+from tests.upstreams.attestations import IN_TOTO, SPDX, refer, spdx, spdx_package, statement
 from tests.upstreams.callers import Caller
 from tests.upstreams.content import Seeded
 from tests.upstreams.registry import InMemoryRegistry
@@ -374,3 +376,124 @@ async def test_a_kept_report_is_for_those_who_may_read_the_image(
     await scanned(chain)
     with pytest.raises(PolicyDenied):
         await scan_image(chain, Caller(denied=frozenset({"ghcr.io/o/app"})), APP, None)
+
+
+async def test_a_database_that_may_lack_something_makes_no_scan_complete(
+    chain: SupplyChain, registry: InMemoryRegistry, known: Known
+) -> None:
+    push(registry, [JINJA])
+    known.database.facts = DatabaseFacts("local database", local=True, warnings=("It is 40 days old.",))
+    report = await scanned(chain)
+    assert report.findings == ()
+    assert (report.complete, report.incomplete_because) == (False, ("It is 40 days old.",))
+
+
+async def test_packages_of_a_release_past_its_end_are_said_whatever_the_document_calls_the_image(
+    chain: SupplyChain, registry: InMemoryRegistry
+) -> None:
+    old = spdx_package("openssl", "1.1.0l-1", "pkg:deb/debian/openssl@1.1.0l-1?arch=amd64&distro=debian-9")
+    push(registry, [JINJA, CRYPTO, old])
+    report = await scanned(chain)
+    assert report.complete is False
+    assert any("Debian 9 is past its end of life" in reason for reason in report.incomplete_because)
+    assert any("Debian 9 is past its end of life" in warning for warning in report.warnings)
+
+
+async def test_a_replaced_database_is_asked_anew(chain: SupplyChain, registry: InMemoryRegistry, known: Known) -> None:
+    push(registry, [JINJA])
+    assert ids(await scanned(chain)) == []
+    known.database.add("jinja2", "3.1.2", "CVE-2024-22195")
+    assert ids(await scanned(chain)) == []
+    known.database.replaced += 1
+    assert ids(await scanned(chain)) == ["CVE-2024-22195"]
+
+
+async def test_a_report_that_cannot_be_made_anew_is_no_longer_complete(
+    sources: Sources, registry: InMemoryRegistry, known: Known
+) -> None:
+    elapsed = [0.0]
+    cache = Cache(clock=lambda: elapsed[0])
+    chain = SupplyChain(sources, advisories=known.advisories, cache=cache)
+    push(registry, [JINJA])
+    assert (await scanned(chain)).complete
+    elapsed[0] = 3 * 3600.0
+    known.database.fails = UpstreamUnavailable("OSV cannot be reached.")
+    report = await scanned(chain)
+    await cache.aclose()
+    assert (report.source, report.complete) == ("stale", False)
+    assert "cannot be found out anew now" in report.incomplete_because[0]
+    assert report.incomplete_because[0] == report.warnings[0]
+
+
+async def test_a_list_about_the_whole_index_may_be_that_of_another_platform(
+    chain: SupplyChain, registry: InMemoryRegistry
+) -> None:
+    image = registry.add_image("o/app")
+    index = registry.add_index("o/app", "v1", [image])
+    refer(registry, index, statement(index.digest, SPDX, spdx([JINJA])), IN_TOTO, predicateType=SPDX)
+    report = await scanned(chain)
+    assert report.matched == 1
+    assert report.incomplete_because == (
+        "The list of packages is about the whole index: it may be that of another platform's image.",
+    )
+
+
+NOTICE = replace(advisory("USN-7000-1"), upstream=("CVE-2026-1", "CVE-2026-2", "UBUNTU-CVE-2026-1"))
+
+
+async def test_a_notice_about_several_vulnerabilities_is_not_excused_by_what_is_said_of_one(
+    chain: SupplyChain, registry: InMemoryRegistry, known: Known
+) -> None:
+    push(registry, [CRYPTO])
+    known.database.add("openssl", "3.0.15-1", NOTICE)
+
+    async def mark(*statements: tuple[str, str]) -> str:
+        said = [
+            {
+                "vulnerability": {"name": name},
+                "products": [{"@id": "pkg:deb/debian/openssl"}],
+                "status": status,
+                "justification": "vulnerable_code_not_present",
+            }
+            for name, status in statements
+        ]
+        document = json.dumps({"@context": "https://openvex.dev/ns/v0.2.0", "statements": said}).encode()
+        (finding,) = (await scanned(chain, options=ScanOptions(vex=(VexSource("v.json", document),)))).findings
+        assert finding.about == ("CVE-2026-1", "CVE-2026-2")
+        return finding.vex.status if finding.vex else ""
+
+    assert await mark(("CVE-2026-1", "not_affected")) == ""
+    assert await mark(("CVE-2026-1", "not_affected"), ("CVE-2026-2", "fixed")) == "not_affected"
+    assert await mark(("CVE-2026-1", "not_affected"), ("CVE-2026-2", "affected")) == "affected"
+    assert await mark(("USN-7000-1", "fixed")) == "fixed"
+
+
+async def test_a_package_of_another_repository_keeps_its_findings_and_is_not_called_matched(
+    chain: SupplyChain, registry: InMemoryRegistry, known: Known
+) -> None:
+    version = "1.29.1-1~bookworm"
+    push(registry, [JINJA, spdx_package("nginx", version, f"pkg:deb/debian/nginx@{version}?distro=debian-12")])
+    known.database.add("nginx", version, "CVE-2009-4487")
+    report = await scanned(chain)
+    assert ids(report) == ["CVE-2009-4487"]
+    assert (report.matched, report.complete) == (1, False)
+    (gap,) = report.unmatched
+    assert gap.evidence == (f"nginx {version}",)
+    assert gap.reason.startswith("it is of another repository than the distribution's")
+
+
+async def test_a_makers_own_package_is_said_whoever_listed_it(chain: SupplyChain, registry: InMemoryRegistry) -> None:
+    nginx = spdx_package("nginx", "1.27.3-r1", "pkg:apk/alpine/nginx@1.27.3-r1?arch=x86_64&distro=alpine-3.23.0")
+    push(registry, [nginx], config={"Env": ["NGINX_VERSION=1.27.3"]})
+    report = await scanned(chain)
+    assert [gap.what for gap in report.unmatched] == ["nginx"]
+    assert report.incomplete_because == ("Not covered by any package: nginx.",)
+
+
+async def test_a_list_without_source_packages_is_not_complete(chain: SupplyChain, registry: InMemoryRegistry) -> None:
+    purl = "pkg:deb/debian/libssl3@3.0.15-1?arch=amd64&distro=debian-12"
+    push(registry, [spdx_package("libssl3", "3.0.15-1", purl)])
+    report = await scanned(chain)
+    assert report.incomplete_because == (
+        "The list of packages does not name source packages, which the distribution's advisories are about.",
+    )

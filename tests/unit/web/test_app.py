@@ -15,9 +15,11 @@ from mcp_dockerhub.web.access import Access, local_access
 from mcp_dockerhub.web.app import WebApp, build_app, create_app
 from mcp_dockerhub.web.authentication import Authenticated
 from mcp_dockerhub.web.errors import HttpError
+from mcp_dockerhub.web.refusals import RefusalLog
 from mcp_dockerhub.web.scope import Exchange
 from mcp_dockerhub.web.sdk import CancelledWithItsRequest, SdkApp
 from mcp_dockerhub.web_settings import load_web_settings
+from mcp_dockerhub_security.principal import Origin
 from tests.clients.inprocess import settings as plain_settings
 from tests.upstreams.asgi import ADA, JSON_HEADERS, Recorded, Sent, ask, fine, scope_of
 
@@ -44,6 +46,19 @@ async def test_it_serves_while_it_runs(application: Application) -> None:
         assert answer.status == 200
         assert app.stopping
         assert (await ask(app, *request())).status == 500
+
+
+async def test_refusals_that_were_only_counted_are_told_when_it_ends(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    app = build_app(
+        Application.build(plain_settings(tmp_path, transport="http", audit_file=str(log))), load_web_settings(OPEN)
+    )
+    app.refusals = RefusalLog(app.application.recorder, app.application.metrics, burst=2, per_second=0.0)
+    async with app.running():
+        for _ in range(5):
+            app.refusals.record("GET", "/", 404, HttpError(404, "NOT_FOUND", "", rule="path_unknown"), Origin(None))
+    (told,) = [json.loads(line) for line in log.read_text().splitlines() if "refusals_not_recorded" in line]
+    assert told["tool"] == "3 more"
 
 
 async def test_servers_start_and_end_it_by_the_lifespan_protocol(application: Application) -> None:

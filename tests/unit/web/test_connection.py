@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,23 +22,29 @@ HEAD = b"POST /mcp HTTP/1.1\r\nHost: a\r\n"
 
 
 class Wire:
-    """A transport that keeps what is written."""
+    """A transport that keeps what is written. Closed twice it cannot be aborted, as asyncio's for TLS."""
 
     def __init__(self) -> None:
         self.written = b""
-        self.closed = self.aborted = False
+        self.unread = 0
+        self.closed = self.aborted = self.forgotten = False
 
     def write(self, data: bytes) -> None:
         self.written += data
 
     def close(self) -> None:
+        self.forgotten = self.closed
         self.closed = True
 
     def abort(self) -> None:
-        self.closed = self.aborted = True
+        self.closed = True
+        self.aborted = not self.forgotten
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def get_extra_info(self, name: str) -> Any:
         return ("192.0.2.1", 40000) if name == "peername" else None
@@ -60,8 +68,13 @@ class Line:
 
     def __init__(self, app: Any = fine, state: ServerState | None = None) -> None:
         self.refused: list[str] = []
+        self.arrived: list[int] = []
         config = uvicorn.Config(
-            app, http=connection_class(LIMITS, self._report), ws="none", lifespan="off", log_config=None
+            app,
+            http=connection_class(LIMITS, self._report, self.arrived.append),
+            ws="none",
+            lifespan="off",
+            log_config=None,
         )
         config.load()
         self.state = state or ServerState()
@@ -261,6 +274,39 @@ async def test_a_request_that_is_being_served_has_its_own_limit() -> None:
     line.leave()
 
 
+@pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize(("unread", "waits"), [(0, False), (1000, True)])
+async def test_when_the_server_stops_idle_clients_are_not_waited_for(unread: int, waits: bool, ending: bytes) -> None:
+    line = Line()
+    line.say(HEAD + ending + b"Content-Length: 2\r\n\r\n{}")
+    await line.answered()
+    line.wire.unread = unread
+    due: list[tuple[float, Callable[[], None]]] = []
+    line.connection.loop = cast("asyncio.AbstractEventLoop", SimpleNamespace(call_later=lambda *call: due.append(call)))
+    line.connection.shutdown()
+    assert (line.wire.closed, line.wire.aborted) == (True, False)
+    ((seconds, end),) = due
+    end()
+    assert (seconds, line.wire.aborted) == (LIMITS.linger, not waits)
+
+
+async def test_when_the_server_stops_a_request_under_way_is_answered_first() -> None:
+    release = asyncio.Event()
+
+    async def held(scope: Scope, receive: Receive, send: Send) -> None:
+        await release.wait()
+        await fine(scope, receive, send)
+
+    line = Line(held)
+    line.say(HEAD + b"Content-Length: 2\r\n\r\n{}")
+    line.connection.shutdown()
+    assert not line.wire.closed
+    release.set()
+    await line.answered()
+    assert line.wire.written.startswith(b"HTTP/1.1 200 ")
+    assert (line.wire.closed, line.wire.aborted) == (True, False)
+
+
 async def test_one_connection_too_many_costs_an_idle_one() -> None:
     state = ServerState()
     lines = [Line(state=state) for _ in range(LIMITS.connections)]
@@ -268,6 +314,15 @@ async def test_one_connection_too_many_costs_an_idle_one() -> None:
     lines.append(Line(state=state))
     assert [line.wire.aborted for line in lines].count(True) == 1
     assert not lines[-1].wire.aborted
+    for line in lines:
+        line.leave()
+
+
+async def test_many_at_once_cost_as_many_idle_ones() -> None:
+    """What is cut off is gone one turn of the event loop later: meanwhile it makes no room again."""
+    state = ServerState()
+    lines = [Line(state=state) for _ in range(LIMITS.connections * 2)]
+    assert [line.wire.aborted for line in lines].count(True) == LIMITS.connections
     for line in lines:
         line.leave()
 

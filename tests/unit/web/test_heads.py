@@ -1,5 +1,7 @@
 """Heads of requests."""
 
+import time
+
 import h11
 import pytest
 from hypothesis import given, settings
@@ -95,3 +97,15 @@ def test_a_head_that_passes_says_once_where_its_body_ends_and_the_parser_agrees(
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_check(data: bytes) -> None:
     status_of(data + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("name", [b"Host", b"Content-Length", b"Transfer-Encoding", b"X"])
+@pytest.mark.parametrize("filling", [b" ", b"\t", b"a ", b": ", b","])
+def test_no_head_takes_long_to_look_at(name: bytes, filling: bytes) -> None:
+    """A value that looks as if it ended again and again: eight seconds, for an expression that tries each end."""
+    value = b"a" + filling * ((MAX_HEAD - 200) // len(filling)) + b"b"
+    others = b"" if name == b"Host" else b"Host: a\r\n"
+    head = b"POST /mcp HTTP/1.1\r\n" + others + name + b": " + value + b"\r\n\r\n"
+    began = time.thread_time()
+    status_of(head)
+    assert time.thread_time() - began < 0.5

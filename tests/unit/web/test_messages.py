@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mcp_dockerhub.web import messages
 from mcp_dockerhub.web.errors import HttpError, body_of
-from mcp_dockerhub.web.messages import MAX_DEPTH, Messages, parse, read_body
+from mcp_dockerhub.web.messages import MAX_DEPTH, MAX_VALUES, Messages, parse, read_body
 from mcp_dockerhub.web.scope import Exchange, Receive, Scope, Send
 from mcp_dockerhub_security.refusals import Refusal
 from tests.upstreams.asgi import ADA, JSON_HEADERS, Sent, ask, fine, scope_of
@@ -138,6 +138,28 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
     assert refused.value.status == 408
 
 
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("[" + "1," * (MAX_VALUES - 3) + "1]", True),
+        ("[" + "1," * (MAX_VALUES + 1) + "1]", False),
+        ("[" + "[]," * (MAX_VALUES - 2) + "[]]", False),
+        ("[" + "[]," * (MAX_VALUES // 2) + "[]]", True),
+        ("[" + '{"a":1},' * (MAX_VALUES + 1) + "1]", False),
+        ('"' + "[{," * MAX_VALUES + '"', True),
+        ('["' + '\\",' * MAX_VALUES + '"]', True),
+    ],
+)
+def test_only_so_many_values_are_read(value: str, taken: bool) -> None:
+    body = f'{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"a":{value}}}}}'.encode()
+    if taken:
+        assert parse(body)["id"] == 1
+    else:
+        with pytest.raises(HttpError) as refused:
+            parse(body)
+        assert (refused.value.status, refused.value.rule) == (400, "json_invalid")
+
+
 class Charged:
     """Counts attempts, and refuses after ``allowed``."""
 
@@ -175,6 +197,17 @@ async def test_a_flood_of_notifications_is_refused() -> None:
     with pytest.raises(HttpError) as refused:
         await ask(layer, *posting({"jsonrpc": "2.0", "method": "notifications/x"}))
     assert (refused.value.status, refused.value.retry_after_s) == (429, 2.5)
+
+
+async def test_what_is_refused_before_the_guard_sees_it_is_charged_too() -> None:
+    layer = Messages(fine, LIMIT, Charged(allowed=2), Demanding())
+    beyond_its_scopes = json.dumps({**PING, "method": "tools/call", "params": {"name": "x"}}).encode()
+    statuses = []
+    for body in (beyond_its_scopes, b"{}{}", beyond_its_scopes, b"{}{}"):
+        with pytest.raises(HttpError) as refused:
+            await ask(layer, scope_of(headers=JSON_HEADERS, principal=ADA), Sent(body))
+        statuses.append(refused.value.status)
+    assert statuses == [403, 400, 429, 429]
 
 
 async def test_a_client_that_leaves_amid_its_body_gets_nothing() -> None:

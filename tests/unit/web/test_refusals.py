@@ -222,6 +222,15 @@ def test_a_flood_of_refusals_is_thinned_out_in_the_log_but_not_in_the_counts(par
     assert parts.records[3]["tool"] == "7 more"
 
 
+def test_a_flood_of_strangers_hides_no_refusal_of_somebody(parts: Parts) -> None:
+    for _ in range(10):
+        parts.log.record("GET", "/", 404, TEAPOT, Origin(None))
+    for _ in range(10):
+        parts.log.record("POST", "/mcp", 403, TEAPOT, Origin(ADA))
+    told = [record for record in parts.records if record["rule"] == "teapot"]
+    assert [record["principal"] for record in told] == [""] * 3 + [ADA.id] * 3
+
+
 def test_refusals_for_rate_are_counted_as_limits(parts: Parts) -> None:
     limited = HttpError(429, "RATE_LIMITED", "Slower.", rule="limit attempts", retry_after_s=1)
     parts.log.record("POST", "/mcp", 429, limited, Origin(ADA))

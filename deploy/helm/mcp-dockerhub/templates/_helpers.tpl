@@ -44,8 +44,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail "server.readOnly and server.allowWrites contradict each other" }}
 {{- end }}
 {{- range $name, $_ := .Values.server.settings }}
-{{- if regexMatch "TOKEN$|PASSWORD|SECRET|REDIS_URL$|REGISTRIES$" $name }}
-{{- fail (printf "server.settings.%s is a secret: use an existing Secret and %s_FILE" $name $name) }}
+{{- if regexMatch "(TOKEN|PASSWORD|SECRET|REDIS_URL|REGISTRIES|STATE_KEYS|AUDIT_KEY)$" $name }}
+{{- fail (printf "server.settings.%s is a secret: put it into files.existingSecret and name it with %s_FILE" $name $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

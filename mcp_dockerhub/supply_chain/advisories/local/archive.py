@@ -4,7 +4,9 @@ What is there already and has the checksum the archive names is not read again; 
 """
 
 import json
+import os
 import sqlite3
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +25,10 @@ _SHOWN: Final = (
     "references", "database_specific",
 )  # fmt: skip
 _DETAILS: Final = 4000
+_END: Final = struct.Struct("<4s4H2LH")
+_LOCATOR: Final = struct.Struct("<4sLQL")
+_END64: Final = struct.Struct("<4sQ2H2L4Q")
+_IN_ZIP64: Final = 0xFFFF
 _EVERY: Final = 5000
 
 Done = Callable[[int], None]
@@ -39,11 +45,13 @@ def load(connection: sqlite3.Connection, ecosystem: str, path: Path, done: Done)
     what = f"the archive of {ecosystem}"
     try:
         with zipfile.ZipFile(path) as archive:
+            if len(frozenset(archive.namelist())) != _announced(path, len(archive.comment)):
+                raise defect(what, "does not list as many files as it says")
             for count, member in enumerate(_members(archive, what)):
                 _take(connection, ecosystem, archive, member)
                 if count % _EVERY == 0:
                     done(count)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError):
         raise defect(what, "is damaged or not a zip file") from None
     _forget_unseen(connection, ecosystem)
     total, readable = connection.execute(
@@ -52,6 +60,25 @@ def load(connection: sqlite3.Connection, ecosystem: str, path: Path, done: Done)
     if not readable:
         raise defect(what, "holds no advisories")
     return total, total - readable
+
+
+def _announced(path: Path, comment: int) -> int:
+    """How many files the end of an archive says it has, which ``zipfile`` does not hold against what it finds.
+
+    (APPNOTE.TXT 4.3.14 to 4.3.16. ``comment`` is the length of the archive's comment, which comes last.)
+    """
+    with path.open("rb") as file:
+        file.seek(-(_END.size + comment), os.SEEK_END)
+        count: int = _END.unpack(file.read(_END.size))[4]
+        if count != _IN_ZIP64:
+            return count
+        file.seek(-(_LOCATOR.size + _END.size + comment), os.SEEK_END)
+        signature, _, offset, _ = _LOCATOR.unpack(file.read(_LOCATOR.size))
+        if signature != b"PK\x06\x07":
+            return count
+        file.seek(offset)
+        entries: int = _END64.unpack(file.read(_END64.size).ljust(_END64.size, b"\0"))[7]
+        return entries
 
 
 def _members(archive: zipfile.ZipFile, what: str) -> Iterator[zipfile.ZipInfo]:
@@ -111,6 +138,8 @@ def _rows(ecosystem: str, entry: dict[str, Any]) -> Iterator[tuple[str, str, str
             if found.type != "GIT"
         ]
         name = canonical(affected.ecosystem, affected.name)
+        # Half a character, which JSON can hold and the database cannot: raises a ValueError too.
+        f"{name}{affected.ecosystem}".encode()
         yield name, affected.ecosystem, json.dumps((affected.versions, ranges), separators=(",", ":"))
 
 

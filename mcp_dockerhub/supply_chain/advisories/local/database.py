@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from mcp_dockerhub.errors import Unsupported
 from mcp_dockerhub.supply_chain.advisories.coverage import outside
-from mcp_dockerhub.supply_chain.advisories.ecosystems import base_of, spellings
+from mcp_dockerhub.supply_chain.advisories.ecosystems import base_of, canonical, spellings
 from mcp_dockerhub.supply_chain.advisories.feeds import Published, Source
 from mcp_dockerhub.supply_chain.advisories.local.schema import UPDATE, connect, damage_said, reading
 from mcp_dockerhub.supply_chain.advisories.merging import merge
@@ -35,6 +35,8 @@ from mcp_dockerhub.supply_chain.advisories.records import read_advisory, read_ti
 from mcp_dockerhub.supply_chain.advisories.versions import is_readable
 
 NAME: Final = "local database"
+_AHEAD: Final = timedelta(days=1)
+"""How far two clocks may differ."""
 _AT_ONCE: Final = 200
 """Queries between two words of progress."""
 
@@ -78,6 +80,14 @@ class LocalDatabase:
         used = {base_of(query.ecosystem) for query in wanted}
         return Matches(merge(work.hits), tuple(work.unmatched), self._facts(archives, used))
 
+    def edition(self) -> str:
+        """See ``Database.edition``: which file has the name now; empty where none has."""
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return ""
+        return f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}"
+
     def archives(self) -> Mapping[str, Archive]:
         """What the database holds. Raises Unsupported where there is none."""
         with reading(self._path) as connection:
@@ -106,9 +116,13 @@ class LocalDatabase:
             for archive in asked
             if archive.unreadable
         ]
-        if updated is not None and self._now() - updated > self._max_age:
-            days = (self._now() - updated).days
-            warnings.insert(0, f"The local database is {days} days old: newer advisories are not in it. Run {UPDATE}.")
+        age = timedelta() if updated is None else self._now() - updated
+        if age > self._max_age:
+            said = f"The local database is {age.days} days old: newer advisories are not in it. Run {UPDATE}."
+            warnings.insert(0, said)
+        elif updated is not None and age < -_AHEAD:
+            said = f"The local database is dated {updated:%Y-%m-%d}, which is to come: how old it is is not known."
+            warnings.insert(0, said)
         dates = {name: archive.updated for name, archive in archives.items()}
         return DatabaseFacts(NAME, updated, dates, local=True, warnings=tuple(warnings))
 
@@ -176,7 +190,7 @@ def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[
     found: dict[int, list[Affected]] = defaultdict(list)
     rows = connection.execute(
         "SELECT advisory, ecosystem, entry FROM affected WHERE archive = ? AND name = ? ORDER BY advisory, part",
-        (base_of(query.ecosystem), query.name),
+        (base_of(query.ecosystem), canonical(query.ecosystem, query.name)),
     )
     for number, release, entry in rows:
         if query.ecosystem in spellings(release):

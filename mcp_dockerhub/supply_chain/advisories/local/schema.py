@@ -15,7 +15,7 @@ from mcp_dockerhub.errors import Unsupported
 
 APPLICATION: Final = 0x6D646873
 """``application_id`` of the file: it is one of ours."""
-VERSION: Final = 1
+VERSION: Final = 2
 """``user_version``: of this layout. Files of another one are built anew."""
 MAPPED: Final = 1024**3
 """Bytes of the file that are read by mapping it into memory."""

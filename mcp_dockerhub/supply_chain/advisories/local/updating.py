@@ -24,7 +24,7 @@ from mcp_dockerhub.supply_chain.advisories.asking import refusal, service
 from mcp_dockerhub.supply_chain.advisories.feeds import Source
 from mcp_dockerhub.supply_chain.advisories.local.archive import load
 from mcp_dockerhub.supply_chain.advisories.local.database import Archive, held
-from mcp_dockerhub.supply_chain.advisories.local.schema import create, reading, written
+from mcp_dockerhub.supply_chain.advisories.local.schema import UPDATE, create, reading, written
 from mcp_dockerhub.transport.client import HttpClient
 
 MAX_ARCHIVE: Final = 8 * 1024**3
@@ -211,6 +211,8 @@ def _failures(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as problem:
         full = "full" in str(problem)
         raise NotUpdated(_reason("no space is left on the disk" if full else "it cannot be written", path)) from None
+    except sqlite3.DatabaseError:
+        raise NotUpdated(f"The database {path} is damaged. Delete it and make it anew: {UPDATE} --ecosystem.") from None
     except OSError as problem:
         full = problem.errno in _FULL
         said = "no space is left on the disk" if full else problem.strerror or "it cannot be written"

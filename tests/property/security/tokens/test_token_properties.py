@@ -128,9 +128,9 @@ def test_a_wait_depends_on_the_address_alone(failures: list[tuple[str, float]]) 
     together, alone = FailureThrottle(clock=clock, burst=3), FailureThrottle(clock=clock, burst=3)
     for address, seconds in failures:
         clock.now += seconds
-        together.failed(address)
+        together.charge(address)
         if address == "192.0.2.1":
-            alone.failed(address)
+            alone.charge(address)
     assert together.wait("192.0.2.1") == alone.wait("192.0.2.1") <= 1.0
 
 

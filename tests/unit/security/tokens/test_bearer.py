@@ -1,7 +1,9 @@
 """From a header to a principal, and every way to fail, as a client sees it."""
 
+import asyncio
 import logging
 import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from mcp_dockerhub_security.principal import Principal
 from mcp_dockerhub_security.tokens.bearer import BearerAuthenticator
 from mcp_dockerhub_security.tokens.challenge import Challenge, Challenges
 from mcp_dockerhub_security.tokens.flaws import Flaw
+from mcp_dockerhub_security.tokens.opaque_tokens import KEPT_FOR
 from mcp_dockerhub_security.tokens.throttle import BURST, FailureThrottle
 from tests.upstreams.token_parts import Parts
 
@@ -129,14 +132,58 @@ async def test_one_address_does_not_lock_out_another() -> None:
     assert isinstance(await door.answer(f"Bearer {door.parts.token()}", address="203.0.113.9"), Principal)
 
 
-async def test_a_neighbour_at_the_same_address_does_not_shut_out_a_working_client() -> None:
+async def flooded(door: Door) -> None:
+    """An address that sent too many bad tokens."""
+    for _ in range(BURST * 2):
+        await door.answer("Bearer wrong")
+    assert (await door.challenge("Bearer wrong")).status == 429
+
+
+async def test_a_neighbour_at_the_same_address_shuts_out_no_good_token() -> None:
     door = Door()
     known = f"Bearer {door.parts.token()}"
     assert isinstance(await door.answer(known), Principal)
-    for _ in range(BURST * 2):
-        await door.answer("Bearer wrong")
+    await flooded(door)
     assert isinstance(await door.answer(known), Principal)
-    assert (await door.challenge(f"Bearer {door.parts.token()}")).status == 429
+    assert isinstance(await door.answer(f"Bearer {door.parts.token()}"), Principal), "a fresh one is as good"
+    door.parts.wall.now += 290
+    assert isinstance(await door.answer(f"Bearer {door.parts.token()}"), Principal)
+
+
+@pytest.mark.parametrize("claims", [{"aud": "https://other.example.com"}, {"exp": 1}, {"scope": 7}])
+async def test_a_throttled_address_is_not_told_what_is_wrong_with_a_token(claims: dict[str, Any]) -> None:
+    door = Door()
+    await flooded(door)
+    assert (await door.challenge(f"Bearer {door.parts.token(**claims)}")).rule == "token_failures"
+
+
+async def test_at_a_throttled_address_the_issuer_is_asked_about_no_guess() -> None:
+    door = Door(opaque=True)
+    known = f"Bearer {door.parts.known_opaque()}"
+    assert isinstance(await door.answer(known), Principal)
+    await flooded(door)
+    asked = len(door.parts.introspection.asked)
+    assert (await door.challenge("Bearer guess")).status == 429
+    assert len(door.parts.introspection.asked) == asked
+    door.parts.wall.now += KEPT_FOR
+    assert isinstance(await door.answer(known), Principal), "it was good before, so it is asked about again"
+    del door.parts.introspection.answers["opaque-token"]
+    door.parts.wall.now += KEPT_FOR
+    for _ in range(3):
+        assert (await door.challenge(known)).status == 429
+    assert len(door.parts.introspection.asked) == asked + 2, "and once it is not good any more, it is a guess"
+
+
+async def test_guesses_at_once_are_no_more_than_guesses_in_a_row() -> None:
+    door = Door(opaque=True)
+    door.parts.introspection.gate = asyncio.Event()
+    guesses = [asyncio.create_task(door.challenge(f"Bearer guess-{number}")) for number in range(BURST * 3)]
+    while len(door.parts.introspection.asked) < BURST:
+        await asyncio.sleep(0)
+    door.parts.introspection.gate.set()
+    statuses = [(await guess).status for guess in guesses]
+    assert (statuses.count(401), statuses.count(429)) == (BURST, BURST * 2)
+    assert len(door.parts.introspection.asked) == BURST
 
 
 async def test_an_outage_is_not_charged_to_the_client() -> None:

@@ -4,9 +4,16 @@ from typing import Any
 
 import pytest
 
-from mcp_dockerhub.supply_chain.advisories.ecosystems import base_of, canonical, lacks_sources, query_of, spellings
+from mcp_dockerhub.supply_chain.advisories.ecosystems import (
+    base_of,
+    canonical,
+    is_foreign,
+    lacks_sources,
+    query_of,
+    spellings,
+)
 from mcp_dockerhub.supply_chain.advisories.model import NotCovered, Query
-from mcp_dockerhub.supply_chain.packages import Distro, Package
+from mcp_dockerhub.supply_chain.packages import MAX_TEXT, Distro, Package
 
 DEBIAN = Distro("debian", "12", "bookworm")
 
@@ -137,3 +144,39 @@ def test_an_ecosystem_is_found_by_what_osv_finds_it_by() -> None:
     assert base_of("DHI") == "Docker Hardened Images"
     assert canonical("PyPI", "A.b__C") == "a-b-c"
     assert canonical("npm", "A.b") == "A.b"
+
+
+@pytest.mark.parametrize(
+    ("version", "foreign"),
+    [
+        ("1.29.1-1~bookworm", True),
+        ("5:27.1.1-1~debian.12~bookworm", True),
+        ("20.15.1-1nodesource1", True),
+        ("16.4-1.pgdg120+1", True),
+        ("8.0.39-1debian12", True),
+        ("1:11.4.2+maria~deb12", True),
+        ("8.3.9-1+0~20240705.29+debian12~1.gbp7e9d3f", True),
+        ("1.1.1f-1ubuntu2.22", False),
+        ("3.0.15-1~deb12u1", False),
+        ("2:8.39-13+deb12u1+b1", False),
+        ("6.1.106-3~bpo12+1", False),
+        ("24.0.7-0ubuntu4~22.04.1", False),
+    ],
+)
+def test_a_package_of_another_repository_is_told_by_its_version(version: str, foreign: bool) -> None:
+    assert is_foreign(Package(type="deb", name="p", version=version)) is foreign
+    assert not is_foreign(Package(type="pypi", name="p", version=version))
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "a\ud800", "libx\ufffd", "jinja2\u200b", " jinja2", "jinja2 ", "a" * MAX_TEXT]
+)
+def test_what_can_be_no_name_is_asked_about_nowhere(name: str) -> None:
+    for package in (Package(type="npm", name=name, version="1.0.0"), deb(source_name=name), deb(name)):
+        answer = query_of(package, DEBIAN)
+        assert answer == NotCovered("its name is none that a package can have")
+
+
+def test_a_package_url_that_was_cut_may_have_lost_what_matters() -> None:
+    answer = query_of(deb(purl=f"pkg:deb/debian/libssl3@3.0.11-1?arch={'a' * MAX_TEXT}"[:MAX_TEXT]), DEBIAN)
+    assert answer == NotCovered("its name is none that a package can have")

@@ -13,6 +13,7 @@ from mcp_dockerhub.errors import TooLarge, UpstreamUnavailable
 from mcp_dockerhub.supply_chain.advisories import epss, feeds
 from mcp_dockerhub.supply_chain.advisories.epss import Epss
 from mcp_dockerhub.supply_chain.advisories.feeds import Published, Source, from_file, from_url
+from mcp_dockerhub.supply_chain.advisories.kev import LISTING as KEV_LISTING
 from mcp_dockerhub.supply_chain.advisories.kev import Kev
 from tests.upstreams.osv import SEED, DirectHttp, OsvState
 
@@ -31,8 +32,8 @@ def giving(body: bytes) -> Source:
 
 def urls(http: DirectHttp, cache: Cache | None = None) -> tuple[Kev, Epss]:
     cache = cache or Cache()
-    known = from_url(http, cache, "https://kev.invalid/kev.json", "KEV")
-    return Kev(known), Epss(from_url(http, cache, "https://epss.invalid/epss.csv.gz", "EPSS"))
+    known = from_url(http, cache, "https://kev.invalid/kev.json", KEV_LISTING)
+    return Kev(known), Epss(from_url(http, cache, "https://epss.invalid/epss.csv.gz", epss.LISTING))
 
 
 async def test_a_known_exploited_vulnerability_has_its_dates() -> None:
@@ -49,6 +50,17 @@ async def test_a_score_is_a_probability_and_a_rank() -> None:
     (score,) = found.entries.values()
     assert (score.cve, score.score, score.percentile) == ("CVE-1999-0003", 0.89352, 0.99521)
     assert (found.available, found.dated) == (True, date(2025, 12, 26))
+
+
+async def test_what_is_no_such_list_is_not_kept_until_the_next_one() -> None:
+    state = OsvState.of_records()
+    kev, scores = urls(DirectHttp(state))
+    state.broken["/"] = (200, b"<html>sign in</html>")
+    assert not (await kev.lookup(["CVE-2020-13927"])).available
+    assert not (await scores.lookup(["CVE-1999-0003"])).available
+    state.broken.clear()
+    assert len((await kev.lookup(["CVE-2020-13927"])).entries) == 1
+    assert len((await scores.lookup(["CVE-1999-0003"])).entries) == 1
 
 
 async def test_lists_are_fetched_once() -> None:
@@ -144,7 +156,7 @@ async def test_scores_that_unpack_beyond_all_bounds_are_refused(monkeypatch: pyt
 
 async def test_a_list_may_lie_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "kev.json"
-    kev = Kev(from_file(path, "KEV"))
+    kev = Kev(from_file(path, KEV_LISTING))
     missing = await kev.lookup(["CVE-2020-13927"])
     assert "cannot be read: No such file" in missing.warning
     path.write_bytes(KEV)
@@ -155,4 +167,4 @@ async def test_a_file_beyond_all_bounds_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(feeds, "FEED_LIMIT", 10)
     (tmp_path / "kev.json").write_bytes(KEV)
     with pytest.raises(TooLarge):
-        await from_file(tmp_path / "kev.json", "KEV")()
+        await from_file(tmp_path / "kev.json", KEV_LISTING)()

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from mcp_dockerhub.supply_chain.advisories.lifetimes import end_of_life
+from mcp_dockerhub.supply_chain.advisories.lifetimes import end_of_life, ended
 from mcp_dockerhub.supply_chain.packages import Distro
 
 
@@ -35,3 +35,12 @@ def test_a_release_older_than_all_that_are_listed_is_past_its_end() -> None:
 )
 def test_nothing_is_said_of_what_is_not_known(distro: Distro | None) -> None:
     assert end_of_life(distro, date(2026, 11, 21)) == ""
+
+
+def test_every_release_that_packages_name_counts_besides_the_images_own() -> None:
+    today = date(2026, 11, 21)
+    asked = ["PyPI", "Debian:9", "Debian:13", "Ubuntu:18.04:LTS", "Alpine:v3.10", "Wolfi", "Debian:9"]
+    said = ended(Distro("debian gnu/linux", "13"), asked, today)
+    assert [warning.partition(" is past")[0] for warning in said] == ["Alpine 3.10", "Debian 9", "Ubuntu 18.04"]
+    assert len(ended(Distro("debian", "9"), ["Debian:9"], today)) == 1
+    assert ended(Distro("debian", "13"), ["Debian:13", "Alpine:v3.23"], today) == ()

@@ -69,6 +69,16 @@ async def test_an_advisory_that_cannot_be_compared_with_makes_its_package_unmatc
     assert [entry.reason for entry in found.unmatched] == ["it cannot be compared with the versions in PYSEC-2"]
 
 
+@pytest.mark.parametrize("ecosystem", ["NuGet", "Packagist"])
+async def test_names_that_have_no_case_are_found_in_any(
+    update: Update, database: LocalDatabase, ecosystem: str
+) -> None:
+    await update(OsvState.of_records([vulnerable("GHSA-1", "Vendor.Json/Core", ecosystem)]), ecosystem)
+    asked = [Query(ecosystem, name, "1.0.0") for name in ("vendor.json/core", "Vendor.Json/Core", "VENDOR.JSON/CORE")]
+    found = await database.match(asked)
+    assert [(hit.query, hit.fixed) for hit in found.hits] == [(query, ("2.0",)) for query in asked]
+
+
 async def test_withdrawn_advisories_are_no_hits_and_come_back_when_they_do(
     update: Update, database: LocalDatabase
 ) -> None:
@@ -125,12 +135,14 @@ async def test_records_that_cannot_be_read_are_counted_and_said(update: Update, 
     with zipfile.ZipFile(packed, "a") as changed:
         changed.writestr("PYSEC-2.json", "{")
         changed.writestr("PYSEC-3.json", json.dumps({"id": "PYSEC-3", "affected": {}}))
+        half = vulnerable("PYSEC-4", "\ud800")
+        changed.writestr("PYSEC-4.json", json.dumps(half))
         changed.writestr("README.md", "not an advisory")
     state.broken["/PyPI/all.zip"] = (200, packed.getvalue())
     updated = await update(state, "PyPI")
-    assert (updated.archives["PyPI"].advisories, updated.archives["PyPI"].unreadable) == (3, 2)
+    assert (updated.archives["PyPI"].advisories, updated.archives["PyPI"].unreadable) == (4, 3)
     found = await database.match([python()])
-    assert found.database.warnings == ("2 advisories of PyPI in the local database could not be read.",)
+    assert found.database.warnings == ("3 advisories of PyPI in the local database could not be read.",)
 
 
 async def test_its_age_is_warned_about(update: Update, path: Path) -> None:
@@ -140,6 +152,12 @@ async def test_its_age_is_warned_about(update: Update, path: Path) -> None:
         "The local database is 8 days old: newer advisories are not in it. Run mcp-dockerhub db update.",
     )
     assert (await later.match([Query("npm", "p", "1")])).database.warnings == ()
+    earlier = LocalDatabase(path, timedelta(days=7), lambda: datetime.now(UTC) - timedelta(hours=23))
+    assert (await earlier.match([python()])).database.warnings == ()
+    (warning,) = (
+        await LocalDatabase(path, now=lambda: datetime.now(UTC) - timedelta(days=2)).match([python()])
+    ).database.warnings
+    assert "which is to come" in warning
 
 
 async def test_progress_says_how_many_advisories_are_found_so_far(update: Update, database: LocalDatabase) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,77 @@ async def test_an_archive_that_cannot_be_used_leaves_the_old_database(
     assert path.read_bytes() == before
     assert left(path) == ["advisories.db", "advisories.db.lock"]
     assert len((await database.match([Query("npm", "p", "1.0.0")])).hits) == 1
+
+
+def packed(*names: str) -> bytearray:
+    """An archive of one advisory for each of these names."""
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        for name in names:
+            made.writestr(f"{name}.json", json.dumps(vulnerable(name)))
+    return bytearray(archive.getvalue())
+
+
+def listing_less(archive: bytearray) -> bytearray:
+    """The directory's first entry swallows the second, as its comment."""
+    first = archive.find(b"PK\x01\x02")
+    second = archive.find(b"PK\x01\x02", first + 1)
+    length = archive.find(b"PK\x05\x06") - second
+    archive[first + 32 : first + 34] = length.to_bytes(2, "little")
+    return archive
+
+
+def with_a_name_that_is_no_text(archive: bytearray) -> bytearray:
+    place = archive.find(b"PK\x01\x02")
+    archive[place + 9] |= 0x08  # the name is UTF-8
+    archive[place + 46] = 0xFF
+    return archive
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(listing_less(packed("PYSEC-1", "PYSEC-2")), id="less than it says"),
+        pytest.param(packed("PYSEC-1", "PYSEC-2").replace(b"PYSEC-2", b"PYSEC-1"), id="one name twice"),
+        pytest.param(with_a_name_that_is_no_text(packed("PYSEC-1", "PYSEC-2")), id="a name that is no text"),
+    ],
+)
+async def test_an_archive_that_lost_part_of_its_list_is_refused(update: Update, path: Path, archive: bytearray) -> None:
+    state = OsvState.of_records()
+    state.broken["/PyPI/all.zip"] = (200, bytes(archive))
+    with pytest.raises(UpstreamInvalid):
+        await update(state, "PyPI")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("total", [0xFFFF, 0x10000])
+async def test_an_archive_of_more_files_than_two_bytes_count_is_read(
+    update: Update, database: LocalDatabase, total: int
+) -> None:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("PYSEC-1.json", json.dumps(vulnerable("PYSEC-1")))
+        for number in range(total - 1):
+            made.writestr(zipfile.ZipInfo(f"{number}.txt"), b"")
+        made.comment = b"of many files"
+    state = OsvState.of_records()
+    state.broken["/PyPI/all.zip"] = (200, archive.getvalue())
+    await update(state, "PyPI")
+    assert len((await database.match([python()])).hits) == 1
+
+
+async def test_a_damaged_database_is_not_renewed_and_says_what_to_do(update: Update, path: Path) -> None:
+    state = OsvState.of_records([vulnerable(f"PYSEC-{number}") for number in range(300)])
+    await update(state, "PyPI")
+    whole = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'advisories'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    path.write_bytes(whole[: (page - 1) * size] + b"\xff" * size + whole[page * size :])
+    state.publish(vulnerable("PYSEC-300"))
+    with pytest.raises(NotUpdated, match="Delete it and make it anew"):
+        await update(state, "PyPI")
+    assert left(path) == ["advisories.db", "advisories.db.lock"]
 
 
 async def test_a_damaged_file_inside_an_archive_is_found_by_its_checksum(update: Update, path: Path) -> None:
@@ -142,7 +214,7 @@ async def test_a_new_file_that_is_damaged_does_not_take_the_name(
 
     plain = Updater._finish
     monkeypatch.setattr(Updater, "_finish", finish_broken)
-    with pytest.raises((NotUpdated, sqlite3.DatabaseError)):
+    with pytest.raises(NotUpdated):
         await update(OsvState.of_records([vulnerable("PYSEC-1")]), "PyPI")
     assert left(path) == ["advisories.db.lock"]
 

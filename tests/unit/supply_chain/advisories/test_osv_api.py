@@ -185,6 +185,7 @@ DEFECTS: list[tuple[str, tuple[int, bytes], type[DockerHubError]]] = [
         {"results": []},
         {"results": [{}, {}]},
         {"results": [None]},
+        {"results": [{"error": "deadline exceeded"}]},
         {"results": [{"vulns": {}}]},
         {"results": [{"vulns": "x"}]},
         {"results": [{"vulns": [None]}]},
@@ -239,6 +240,18 @@ async def test_more_advisories_than_anything_has_are_refused(monkeypatch: pytest
     state = OsvState.of_records([vulnerable("PYSEC-1"), vulnerable("PYSEC-2")])
     with pytest.raises(UpstreamInvalid, match="more than 1 advisories"):
         await OsvApi(DirectHttp(state), Cache(), URL).match([python()])
+
+
+async def test_pages_that_name_advisories_without_end_are_left_before_they_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(osv_api, "MAX_NAMED", 10)
+    state = OsvState.of_records()
+    ids = [{"id": f"X-{number}"} for number in range(4)]
+    state.broken[BATCH] = answered({"results": [{"vulns": ids, "next_page_token": "more"}]})
+    with pytest.raises(UpstreamInvalid, match="names advisories more than 10 times"):
+        await OsvApi(DirectHttp(state), Cache(), URL).match([python()])
+    assert state.count(BATCH) == 3
 
 
 async def test_an_unreachable_service_is_an_error_not_an_empty_list() -> None:
