@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the answer is an error or a check failed; 2 the command or
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from mcp_dockerhub import __version__, audit_cli, db_cli, scan_cli, token_cli
 
 OK: Final = 0
+FAILED: Final = 1
 UNUSABLE: Final = 2
 
 
@@ -18,7 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
-    return command(arguments)
+    try:
+        code = command(arguments)
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left in the buffer must not fail at the exit. What was not
+        # said may have been that a check failed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

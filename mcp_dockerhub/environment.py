@@ -99,6 +99,11 @@ def _name_of(kind: type[BaseSettings], location: tuple[int | str, ...]) -> str:
     return ".".join([name, *map(str, location[1:])])
 
 
+def variables() -> tuple[str, ...]:
+    """The names of all variables there are, settings or not."""
+    return tuple(os.environ)
+
+
 def environment_value(name: str) -> str | None:
     """A variable that a policy file names as the place of a secret; everything else is a setting."""
     return os.environ.get(name)

@@ -13,6 +13,7 @@ from mcp_dockerhub.cache import NULL_OBSERVER as NOBODY_WATCHES
 from mcp_dockerhub.cache import Cache, CacheObserver, Kind
 from mcp_dockerhub.hub.client import HubClient
 from mcp_dockerhub.images.sources import Sources
+from mcp_dockerhub.misspelt import configuration_warnings
 from mcp_dockerhub.registry.client import RegistryClient
 from mcp_dockerhub.registry.config import WELL_KNOWN_HOSTS, Registries, RegistryConfig, settings_credential
 from mcp_dockerhub.registry.credentials import DockerConfig, docker_config_path, load_docker_config
@@ -148,7 +149,7 @@ def build_clients(
     store, problems = open_store(scan)
     registry = RegistryClient(http, cache, registries, store)
     sources = Sources(registry, HubClient(http, cache, settings.hub_url, credential))
-    warnings = (*settings.warnings, *docker.warnings, *problems)
+    warnings = (*configuration_warnings(settings), *docker.warnings, *problems)
     egress = EgressPolicy(allowed_registries(settings), settings.configured_origins)
     shared = Shared(http, cache, settings.hub_url, registries, egress, store)
     own = {name: TenantClients.build(tenant, shared) for name, tenant in (tenants or {}).items()}

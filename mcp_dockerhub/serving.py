@@ -13,6 +13,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_dockerhub.application import Application
+from mcp_dockerhub.misspelt import configuration_warnings
 from mcp_dockerhub.probes import monitoring_endpoint
 from mcp_dockerhub.server import DockerHubServer
 from mcp_dockerhub.settings import Settings
@@ -38,7 +39,7 @@ def serve(settings: Settings, web: Mapping[str, Any] | None = None) -> int:
         return serve_http(settings, web)
     configure_logging(settings.log_level, settings.log_format, context=trace_fields)
     application = Application.build(settings)
-    for warning in settings.warnings:
+    for warning in configuration_warnings(settings):
         sys.stderr.write(f"mcp-dockerhub: {warning}\n")
     asyncio.run(_serve(application))
     return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from mcp_dockerhub.application import Application
+from mcp_dockerhub.misspelt import configuration_warnings
 from mcp_dockerhub.settings import PREFIX, Settings, SettingsError
 from mcp_dockerhub.web.app import WebApp, build_app
 from mcp_dockerhub.web.connection import ConnectionLimits, connection_class
@@ -47,7 +48,7 @@ def serve_http(settings: Settings, overrides: Mapping[str, Any] | None = None) -
     web = load_web_settings(overrides)
     configure_logging(settings.log_level, settings.log_format, context=trace_fields)
     application = Application.build(settings)
-    for warning in settings.warnings:
+    for warning in configuration_warnings(settings):
         sys.stderr.write(f"mcp-dockerhub: {warning}\n")
     run(build_app(application, web), web)
     return 0

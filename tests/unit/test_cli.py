@@ -1,7 +1,10 @@
 """The command line, as people and scripts use it."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -215,3 +218,13 @@ def test_doctor_says_what_does_not_work_and_fails(
     assert "UPSTREAM_UNAVAILABLE" in printed
     assert "DOCKERHUB_USERNAME" in printed
     assert "dckr_pat_x" not in printed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no broken pipes")
+def test_output_that_nobody_reads_to_its_end_is_no_defect_and_no_success() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = Path(sys.executable).with_name("mcp-dockerhub")
+    done = subprocess.run([program, "config"], stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, b"")
