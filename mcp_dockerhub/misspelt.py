@@ -1,6 +1,7 @@
 """Variables that look like settings and are none: a protection whose name is misspelt is not there."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from pydantic_settings import BaseSettings
@@ -17,7 +18,12 @@ MOST: Final = 10
 
 def configuration_warnings(settings: Settings) -> tuple[str, ...]:
     """What of the configuration cannot be used, as far as its names and values show it."""
-    return (*settings.warnings, *misspelt(variables()))
+    policy = ""
+    with suppress(OSError):  # nobody starts with a policy that cannot be read
+        policy = settings.policy_file.read_text("utf-8", "replace") if settings.policy_file else ""
+    # A policy may keep its secrets (password_env, token_env) in variables of any name.
+    others = [name for name in variables() if f'"{name}"' not in policy and f"'{name}'" not in policy]
+    return (*settings.warnings, *misspelt(others))
 
 
 def misspelt(names: Iterable[str]) -> tuple[str, ...]:

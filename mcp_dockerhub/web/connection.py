@@ -146,7 +146,7 @@ class Connection(H11Protocol):
 
     def _end(self) -> None:
         """Wait no longer for a client that has got everything: idle ones do not even notice that TLS says farewell."""
-        if not self.transport.get_write_buffer_size():
+        if self in self.connections and not _unsent(self.transport):
             self.transport.abort()
 
     def sweep(self, now: float) -> None:
@@ -191,6 +191,15 @@ def connection_class(limits: ConnectionLimits, report: Report, arrived: Arrived)
     """The class uvicorn makes connections of."""
     told = {"report": staticmethod(report), "arrived": staticmethod(arrived)}
     return type("LimitedConnection", (Connection,), {"limits": limits, **told})
+
+
+def _unsent(transport: "asyncio.Transport") -> int:
+    """Bytes that the system has not taken yet; those that asyncio's TLS handed on already are not among its own."""
+    if not hasattr(transport, "_ssl_protocol"):
+        return transport.get_write_buffer_size()
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    # It forgets what is below when it ends, and so it does when it is closed twice.
+    return 0 if below is None else transport.get_write_buffer_size() + below.get_write_buffer_size()
 
 
 def _encoded(error: HttpError) -> bytes:

@@ -13,8 +13,11 @@ BACKLOG: Final = 2048
 """Connections that the system keeps waiting."""
 ACCEPTS: Final = 64
 """Connections that are accepted in one turn of the event loop: the ``backlog`` that asyncio is to be given."""
-ARRIVING: Final = 256
-"""Connections accepted and not made yet."""
+ARRIVING: Final = 1024
+"""Connections accepted and not made yet, where the system gives room for them: clients of a server that was restarted
+come back all at once, and with TLS each is on its way for at least one round trip."""
+FEWEST_ARRIVING: Final = 4 * ACCEPTS
+"""Where it does not: those of a few turns, since it takes three to make a connection even without TLS."""
 
 
 class Listener(socket.socket):

@@ -19,7 +19,7 @@ from mcp_dockerhub.web.app import WebApp, build_app
 from mcp_dockerhub.web.connection import ConnectionLimits, connection_class
 from mcp_dockerhub.web.drain import DrainingServer
 from mcp_dockerhub.web.heads import MAX_HEAD
-from mcp_dockerhub.web.listener import ACCEPTS, ARRIVING, BACKLOG, Listener
+from mcp_dockerhub.web.listener import ACCEPTS, ARRIVING, BACKLOG, FEWEST_ARRIVING, Listener
 from mcp_dockerhub.web_settings import PATH, WebSettings, load_web_settings
 from mcp_dockerhub_monitoring.logs import configure_logging
 from mcp_dockerhub_monitoring.tracing import trace_fields
@@ -56,15 +56,16 @@ def serve_http(settings: Settings, overrides: Mapping[str, Any] | None = None) -
 
 def run(app: WebApp, web: WebSettings) -> None:
     """Serve ``app`` until a signal ends it. Raises SettingsError where it cannot start."""
-    with closing(_listen(web)) as listener:
-        asyncio.run(_run(app, web, listener))
+    connected, arriving = _capacity()
+    with closing(_listen(web, arriving)) as listener:
+        asyncio.run(_run(app, web, listener, connected))
 
 
-async def _run(app: WebApp, web: WebSettings, listener: Listener) -> None:
+async def _run(app: WebApp, web: WebSettings, listener: Listener, connected: int) -> None:
     def stopping() -> None:
         app.stopping = True
 
-    server = DrainingServer(_config(app, web, listener), stopping, listener)
+    server = DrainingServer(_config(app, web, listener, connected), stopping, listener)
     async with app.running():
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_cert_file else "http"
@@ -90,7 +91,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def _config(app: WebApp, web: WebSettings, listener: Listener) -> uvicorn.Config:
+def _config(app: WebApp, web: WebSettings, listener: Listener, connected: int) -> uvicorn.Config:
     # It warns of every request that is not HTTP; those are counted and recorded here, floods of them thinned out.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
@@ -99,7 +100,7 @@ def _config(app: WebApp, web: WebSettings, listener: Listener) -> uvicorn.Config
 
     config = uvicorn.Config(
         app,
-        http=connection_class(ConnectionLimits(connections=_connections()), report, listener.arrived),
+        http=connection_class(ConnectionLimits(connections=connected), report, listener.arrived),
         backlog=ACCEPTS,
         ws="none",
         loop="asyncio",
@@ -124,8 +125,8 @@ def _config(app: WebApp, web: WebSettings, listener: Listener) -> uvicorn.Config
     return config
 
 
-def _listen(web: WebSettings) -> Listener:
-    listener = Listener(socket.AF_INET6 if ":" in web.host else socket.AF_INET)
+def _listen(web: WebSettings, arriving: int) -> Listener:
+    listener = Listener(socket.AF_INET6 if ":" in web.host else socket.AF_INET, arriving=arriving)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((web.host.strip("[]"), web.port))
@@ -138,17 +139,22 @@ def _listen(web: WebSettings) -> Listener:
     return listener
 
 
-def _connections() -> int:
-    """How many clients may be connected, after making room for as many as the system lets us."""
-    wanted = ConnectionLimits().connections
+def _capacity() -> tuple[int, int]:
+    """How many clients may be connected, and how many on their way in.
+
+    Room is made for as many as the system lets us.
+    """
+    connected, arriving = ConnectionLimits().connections, ARRIVING
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        others = ARRIVING + SPARE_FILES
-        if 0 <= soft < wanted + others:
-            soft = wanted + others if hard < 0 else min(hard, wanted + others)
+        wanted = connected + arriving + SPARE_FILES
+        if 0 <= soft < wanted:
+            soft = wanted if hard < 0 else min(hard, wanted)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         if soft >= 0:
-            return max(64, min(wanted, soft - others))
-    return wanted
+            room = soft - SPARE_FILES
+            arriving = max(FEWEST_ARRIVING, min(arriving, room // 5))
+            connected = max(64, min(connected, room - arriving))
+    return connected, arriving

@@ -137,6 +137,21 @@ def test_a_damaged_database_is_not_called_none(path: Path, capsys: pytest.Captur
     assert list(LocalDatabase(path).archives()) == ["PyPI"]
 
 
+def test_a_database_of_an_earlier_layout_is_built_anew_and_how_is_said(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 0
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    for command in (["status"], ["update"]):
+        capsys.readouterr()
+        assert main(["db", *command]) == 1
+        assert "make it anew: mcp-dockerhub db update --ecosystem NAME." in capsys.readouterr().err
+    assert main(["db", "update", "--ecosystem", "PyPI"]) == 0
+    assert list(LocalDatabase(path).archives()) == ["PyPI"]
+
+
 def test_an_update_that_is_stopped_says_so(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

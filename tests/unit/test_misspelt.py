@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_dockerhub.misspelt import MOST, misspelt
+from mcp_dockerhub.misspelt import MOST, configuration_warnings, misspelt
+from mcp_dockerhub.settings import Settings
 
 CONFIGURATION = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -34,3 +35,18 @@ def test_one_like_nothing_is_named_too_and_endless_ones_are_not() -> None:
     (said,) = misspelt(["MCP_DOCKERHUB_X9"])
     assert said == "MCP_DOCKERHUB_X9 is set and is no setting; docs/configuration.md lists all."
     assert len(misspelt(f"MCP_DOCKERHUB_X{number}" for number in range(1000))) == MOST
+
+
+def test_a_variable_that_holds_a_secret_of_the_policys_is_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("password_env = \"MCP_DOCKERHUB_PAYMENTS\"\ntoken_env = 'MCP_DOCKERHUB_TEAM_B'\n")
+    for name in ("MCP_DOCKERHUB_PAYMENTS", "MCP_DOCKERHUB_TEAM_B", "MCP_DOCKERHUB_TEAM"):
+        monkeypatch.setenv(name, "secret")
+
+    def named(settings: Settings) -> list[str]:
+        return [warning.partition(" ")[0] for warning in configuration_warnings(settings) if " is no " in warning]
+
+    assert named(Settings(policy_file=policy)) == ["MCP_DOCKERHUB_TEAM"]
+    assert len(named(Settings())) == len(named(Settings(policy_file=tmp_path / "none"))) == 3

@@ -54,9 +54,9 @@ def query_of(package: Package, distro: Distro | None) -> Answer:
     """What to ask about a package; ``distro`` is the image's and counts where the package does not say its own."""
     if package.owner:
         return NotCovered("it belongs to a distribution package, whose advisories cover it", covered_by=package.owner)
-    if len(package.purl) >= MAX_TEXT or not all(map(_may_be_a_name, (package.name, package.source[0]))):
-        return NotCovered("its name is none that a package can have")
-    return _asked(package, distro)
+    answer = _asked(package, distro)
+    known = len(package.purl) < MAX_TEXT and all(map(_may_be_a_name, (package.name, package.source[0])))
+    return answer if known or isinstance(answer, NotCovered) else NotCovered("its name is none that a package can have")
 
 
 def _asked(package: Package, distro: Distro | None) -> Answer:

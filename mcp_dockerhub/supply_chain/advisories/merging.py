@@ -2,6 +2,7 @@
 
 - Records that call each other aliases are one vulnerability, named by its CVE number where it has one.
 - A distribution's record about one vulnerability (``UBUNTU-CVE-…`` with one ``upstream``) is that vulnerability.
+- Chainguard's records (``CGA-…``) are about one vulnerability each, whose names they list as upstream or as related.
 - A distribution's notice about several (``USN-…``, ``DSA-…``) is none of its own: it goes where each of them is
   among the hits, as related. Where one is missing it stays, because it is then the only word on that one.
 """
@@ -70,10 +71,17 @@ def _about(advisory: Advisory) -> frozenset[str]:
 def _names(advisory: Advisory) -> frozenset[str]:
     """What the vulnerability is called; ``upstream`` counts where it is one thing."""
     upstream = {name for name in advisory.upstream if not _ABOUT.fullmatch(name)}
+    one = upstream if len(upstream) == 1 else _of_chainguard(advisory)
     held = _ABOUT.fullmatch(advisory.id)
-    return frozenset((advisory.id, *advisory.aliases, *(upstream if len(upstream) == 1 else ()))) | (
-        {held[1]} if held else frozenset()
-    )
+    return frozenset((advisory.id, *advisory.aliases, *one)) | ({held[1]} if held else frozenset())
+
+
+def _of_chainguard(advisory: Advisory) -> set[str]:
+    """The other names of a record of Chainguard's, unless it should name several vulnerabilities after all."""
+    if not advisory.id.startswith("CGA-"):
+        return set()
+    named = {name for name in (*advisory.upstream, *advisory.related) if name.startswith(("CVE-", "GHSA-"))}
+    return named if sum(name.startswith("CVE-") for name in named) <= 1 else set()
 
 
 def _grouped(hits: Sequence[Hit]) -> list[list[Hit]]:

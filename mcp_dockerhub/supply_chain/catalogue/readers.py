@@ -1,5 +1,6 @@
 """Which files tell what is installed, and who reads them."""
 
+import posixpath
 import re
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +19,6 @@ from mcp_dockerhub.supply_chain.catalogue.npm import read_package_json
 from mcp_dockerhub.supply_chain.catalogue.osrelease import read_os_release
 from mcp_dockerhub.supply_chain.catalogue.python_packages import read_metadata, read_record
 from mcp_dockerhub.supply_chain.catalogue.source import Content
-from mcp_dockerhub.supply_chain.catalogue.tar import normal_path
 
 Reader = Callable[[str, Content], Evidence]
 
@@ -100,8 +100,9 @@ def leads_away(path: str, target: str) -> bool:
     asked = [database for database in _DATABASES if database.startswith(f"{path}/")]
     asked += [path] if reader_of(path) in _LISTING else []
     start = "" if target.startswith("/") else path.rpartition("/")[0]
-    places = (normal_path(f"{start}/{target}{one.removeprefix(path)}") for one in asked)
-    return any(place is None or reader_of(place) not in _LISTING for place in places)
+    # Above the root is the root again, as for whoever follows the link inside.
+    places = (posixpath.normpath(f"/{start}/{target}{one.removeprefix(path)}").lstrip("/") for one in asked)
+    return any(reader_of(place) not in _LISTING for place in places)
 
 
 def unread_kind(path: str) -> str:

@@ -84,10 +84,18 @@ def _of_programs(entries: Sequence[UnmatchedPackages]) -> Iterable[str]:
         yield f"Not covered by any package: {', '.join(names[:_MAX_NAMED])}{more}."
 
 
+def _may_be_anothers(inventory: Inventory) -> bool:
+    """Whether a list of packages about an index can be of another image than the one that is scanned."""
+    origin, target = inventory.origin, inventory.target
+    if origin is None or origin.about == target.manifest:
+        return False
+    return target.index is None or any(child.digest != target.manifest for child in target.index.images)
+
+
 def _of_document(inventory: Inventory, image: Image | None) -> Iterable[str]:
     """What a list of packages that others wrote leaves open."""
-    found, origin = inventory.packages, inventory.origin
-    if origin is not None and origin.about != inventory.target.manifest:
+    found = inventory.packages
+    if _may_be_anothers(inventory):
         yield _WHOLE_INDEX
     if found.found == "catalogue":
         return

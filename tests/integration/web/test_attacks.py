@@ -316,6 +316,18 @@ def test_idle_connections_do_not_use_up_descriptors(tls: bool, environment: dict
     assert "system resource" not in "".join(server.errors)
 
 
+def test_clients_that_come_back_all_at_once_are_all_served(environment: dict[str, str], tmp_path: Path) -> None:
+    """As after a restart: each is accepted at once, and its TLS handshake takes a while."""
+    self_signed(tmp_path, "127.0.0.1")
+    environment["MCP_DOCKERHUB_TLS_CERT_FILE"] = str(tmp_path / "faults.pem")
+    environment["MCP_DOCKERHUB_TLS_KEY_FILE"] = str(tmp_path / "faults.key")
+    trust = ssl.create_default_context(cafile=tmp_path / "faults.pem")
+    with WebServer(environment) as server, ExitStack() as open_:
+        coming = [open_.enter_context(server.connect()) for _ in range(300)]
+        for connection in coming:
+            open_.enter_context(trust.wrap_socket(connection, server_hostname="127.0.0.1"))
+
+
 def test_connections_may_be_dropped_at_any_moment(server: WebServer) -> None:
     whole = head(LENGTH) + CALL
     for end in range(0, len(whole) + 1, 7):

@@ -191,6 +191,8 @@ def test_a_link_from_what_lists_packages_to_another_name_is_a_gap(path: str, tar
     ("path", "target"),
     [
         ("lib", "usr/lib"),
+        ("lib", "../usr/lib"),
+        ("opt/a.jar", "../../../srv/a.jar"),
         ("lib/apk", "../usr/lib/apk"),
         ("var", "srv/var"),
         ("var/lib/dpkg", "/srv/var/lib/dpkg"),

@@ -429,13 +429,25 @@ async def test_a_list_about_the_whole_index_may_be_that_of_another_platform(
     chain: SupplyChain, registry: InMemoryRegistry
 ) -> None:
     image = registry.add_image("o/app")
-    index = registry.add_index("o/app", "v1", [image])
+    arm = registry.add_image("o/app", platform="linux/arm64")
+    index = registry.add_index("o/app", "v1", [image, arm])
     refer(registry, index, statement(index.digest, SPDX, spdx([JINJA])), IN_TOTO, predicateType=SPDX)
     report = await scanned(chain)
     assert report.matched == 1
     assert report.incomplete_because == (
         "The list of packages is about the whole index: it may be that of another platform's image.",
     )
+
+
+async def test_a_list_about_an_index_of_one_image_is_about_that_image(
+    chain: SupplyChain, registry: InMemoryRegistry
+) -> None:
+    image = registry.add_image("o/app")
+    record = registry.add_attestation("o/app", image, [statement(image.digest, "https://slsa.dev/provenance/v1", {})])
+    index = registry.add_index("o/app", "v1", [image, record])
+    refer(registry, index, statement(index.digest, SPDX, spdx([JINJA])), IN_TOTO, predicateType=SPDX)
+    report = await scanned(chain)
+    assert (report.matched, report.complete) == (1, True)
 
 
 NOTICE = replace(advisory("USN-7000-1"), upstream=("CVE-2026-1", "CVE-2026-2", "UBUNTU-CVE-2026-1"))

@@ -290,6 +290,34 @@ async def test_when_the_server_stops_idle_clients_are_not_waited_for(unread: int
     assert (seconds, line.wire.aborted) == (LIMITS.linger, not waits)
 
 
+async def test_when_the_server_stops_an_answer_that_tls_handed_on_is_waited_for() -> None:
+    line = Line()
+    below = SimpleNamespace(get_write_buffer_size=lambda: 1000)
+    tls = line.wire.__dict__["_ssl_protocol"] = SimpleNamespace(_transport=below)
+    line.connection._end()
+    assert not line.wire.aborted
+    below.get_write_buffer_size = lambda: 0
+    line.connection._end()
+    assert line.wire.aborted
+    tls._transport = None
+    line.connection._end()
+
+
+@pytest.mark.parametrize("left", [True, False])
+async def test_when_the_server_stops_what_tls_has_forgotten_is_no_error(left: bool) -> None:
+    """asyncio's TLS, closed twice, no longer tells what it has to write: uvicorn closes again what has ended."""
+    line = Line()
+
+    def unknown() -> int:
+        raise AttributeError
+
+    line.wire.__dict__.update(_ssl_protocol=None, get_write_buffer_size=unknown)
+    if left:
+        line.leave()
+    line.connection._end()
+    assert line.wire.aborted is not left
+
+
 async def test_when_the_server_stops_a_request_under_way_is_answered_first() -> None:
     release = asyncio.Event()
 

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from mcp_dockerhub.web.listener import Listener
+from mcp_dockerhub.web import serve
+from mcp_dockerhub.web.listener import ARRIVING, FEWEST_ARRIVING, Listener
 
 
 class Door:
@@ -93,3 +94,17 @@ def test_at_the_end_nobody_is_waited_for_who_has_not_arrived(door: Door) -> None
     door.listener.arrived(door.accepted[0].fileno())
     door.listener.abandon()
     assert [is_open(arrived), is_open(coming)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "connected", "arriving"),
+    [(640, 640, 128, FEWEST_ARRIVING), (1024, 4096, 3072, 768), (1024, 20_000, 4096, ARRIVING)],
+)
+def test_the_more_descriptors_there_are_the_more_may_come_at_once(
+    soft: int, hard: int, connected: int, arriving: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    assert serve._capacity() == (connected, arriving)
+    assert connected + arriving <= hard - serve.SPARE_FILES

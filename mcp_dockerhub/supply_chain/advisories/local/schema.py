@@ -81,7 +81,8 @@ def damage_said() -> Iterator[None]:
         yield
     except sqlite3.DatabaseError:
         raise Unsupported(
-            "The local database of advisories is damaged.", hint=f"Delete the file and make it anew: {UPDATE}."
+            "The local database of advisories is damaged.",
+            hint=f"Delete the file and make it anew: {UPDATE} --ecosystem NAME.",
         ) from None
 
 
@@ -92,7 +93,7 @@ def check(connection: sqlite3.Connection) -> None:
     if (application, version) != (APPLICATION, VERSION):
         raise Unsupported(
             "The local database of advisories was made by another version of this program, or is something else.",
-            hint=f"Delete the file and make it anew: {UPDATE}.",
+            hint=f"Delete the file and make it anew: {UPDATE} --ecosystem NAME.",
         )
 
 

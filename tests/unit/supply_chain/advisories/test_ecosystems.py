@@ -177,6 +177,11 @@ def test_what_can_be_no_name_is_asked_about_nowhere(name: str) -> None:
         assert answer == NotCovered("its name is none that a package can have")
 
 
+def test_of_what_no_database_covers_the_kind_is_said_whatever_its_name() -> None:
+    answer = query_of(Package(type="generic", name="Visual C++ Runtime", version="14.0"), DEBIAN)
+    assert answer == NotCovered("no database that is asked covers packages of type generic")
+
+
 def test_a_package_url_that_was_cut_may_have_lost_what_matters() -> None:
     answer = query_of(deb(purl=f"pkg:deb/debian/libssl3@3.0.11-1?arch={'a' * MAX_TEXT}"[:MAX_TEXT]), DEBIAN)
     assert answer == NotCovered("its name is none that a package can have")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from mcp_dockerhub.supply_chain.advisories.merging import merge
+from mcp_dockerhub.supply_chain.advisories.merging import merge, several
 from mcp_dockerhub.supply_chain.advisories.model import Advisory, Hit, Query, Rating, Reference
 
 QUERY = Query("PyPI", "p", "1.0")
@@ -64,6 +64,21 @@ def test_a_distributions_record_about_one_vulnerability_is_that_vulnerability() 
 
 def test_records_about_several_things_are_not_those_things() -> None:
     assert names(hit("GHSA-1", upstream=("CVE-2024-1", "CVE-2024-2")), hit("CVE-2024-1")) == ["GHSA-1", "CVE-2024-1"]
+
+
+def test_chainguards_record_is_the_one_vulnerability_whose_names_it_lists() -> None:
+    listed = ("CVE-2025-32464", "GHSA-frg5-h47x-75j9")
+    for record in (
+        hit("CGA-224q-ccj5-2p53", related=listed),
+        hit("CGA-224q-ccj5-2p53", upstream=listed),
+        hit("CGA-224q-ccj5-2p53", upstream=listed[:1], related=listed),
+    ):
+        (found,) = merge([record])
+        assert found.advisory.id == "CVE-2025-32464"
+        assert {"CGA-224q-ccj5-2p53", "GHSA-frg5-h47x-75j9"} >= set(found.advisory.aliases)
+        assert several(found.advisory) == ()
+    assert names(hit("CGA-2222-2222-2222", related=("CVE-2024-1", "CVE-2024-2"))) == ["CGA-2222-2222-2222"]
+    assert names(hit("GHSA-1", related=("CVE-2024-1",))) == ["GHSA-1"]
 
 
 def test_a_notice_goes_where_each_vulnerability_it_lists_is_among_the_hits() -> None:
