@@ -182,14 +182,7 @@ class Application:
             scan=scan,
             clients=clients,
             catalogue=catalogue,
-            services=Services(
-                lambda tenant: clients().sources_of(tenant),
-                operations,
-                scanning=clients.scanning,
-                trusted_root=settings.sigstore_trusted_root,
-                advisories=lambda: clients().advisories,
-                count_scan=metrics.scan,
-            ),
+            services=_services(settings, clients, operations, metrics),
             policy=policy,
             guard=Guard(
                 _identity(settings),
@@ -260,6 +253,17 @@ def operator_scopes(settings: Settings) -> frozenset[str]:
     """What the operator's flags let a local user do."""
     # Whoever runs the process may use the credentials they configured, if there are any.
     return local_scopes(credentials=True, allow_writes=settings.allow_writes and not settings.read_only)
+
+
+def _services(settings: Settings, clients: LazyClients, operations: Operations, metrics: Metrics) -> Services:
+    return Services(
+        lambda tenant: clients().sources_of(tenant),
+        operations,
+        scanning=clients.scanning,
+        trusted_root=settings.sigstore_trusted_root,
+        advisories=lambda: clients().advisories,
+        count_scan=metrics.scan,
+    )
 
 
 def _thresholds(settings: Settings) -> Thresholds:

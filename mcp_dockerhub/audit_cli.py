@@ -5,7 +5,6 @@ the command is wrong.
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -82,9 +81,8 @@ def _run(command: Any, arguments: argparse.Namespace) -> int:
     try:
         return int(command(arguments))
     except BrokenPipeError:
-        # Whoever read the output has seen enough; what is left in the buffer must not fail at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        # That is about the output, and the same for all commands.
+        raise
     except OSError as error:
         name = f" ({Path(error.filename).name})" if error.filename else ""
         return _complain(f"the audit log cannot be read{name}: {error.strerror or 'it failed'}.")

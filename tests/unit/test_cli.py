@@ -221,10 +221,15 @@ def test_doctor_says_what_does_not_work_and_fails(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no broken pipes")
-def test_output_that_nobody_reads_to_its_end_is_no_defect_and_no_success() -> None:
+@pytest.mark.parametrize("command", [("config",), ("audit", "query", "--json", "log")], ids=["short", "long"])
+def test_output_that_nobody_reads_to_its_end_is_no_defect_and_no_success(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    records = ({"sequence": number, "event": "outcome"} for number in range(1000))
+    (tmp_path / "log").write_text("".join(f"{json.dumps(record)}\n" for record in records))
     ours, theirs = os.pipe()
     os.close(ours)
     program = Path(sys.executable).with_name("mcp-dockerhub")
-    done = subprocess.run([program, "config"], stdout=theirs, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run([program, *command], cwd=tmp_path, stdout=theirs, stderr=subprocess.PIPE, check=False)
     os.close(theirs)
     assert (done.returncode, done.stderr) == (1, b"")

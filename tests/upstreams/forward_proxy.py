@@ -5,18 +5,16 @@ with ForwardProxy("user", "secret") as proxy:
 """
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Final, Self
 
+from tests.upstreams.listening import PATIENCE, listens
 from tests.upstreams.redis import free_port
 
 BINARY: Final = shutil.which("tinyproxy", path="/usr/bin:/usr/sbin:/usr/local/bin")
 MISSING: Final = "tinyproxy is not installed (Debian package tinyproxy)"
-PATIENCE: Final = 20.0
 
 
 class ForwardProxy:
@@ -73,14 +71,4 @@ class ForwardProxy:
         self._process = subprocess.Popen(
             [BINARY, "-d", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.01)
-            else:
-                return True
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        return False
+        return listens(self._process, self.port)

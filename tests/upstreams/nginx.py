@@ -5,19 +5,17 @@ with Nginx([8001, 8002]) as nginx:
 """
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from tests.upstreams.listening import PATIENCE, listens
 from tests.upstreams.redis import free_port
 
 BINARY: Final = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 MISSING: Final = "nginx is not installed (Debian package nginx-light)"
-PATIENCE: Final = 20.0
 
 # As deploy/compose has it, where it matters: streams pass as they come, what a client claims of its address does not,
 # and a request that reached a server is never sent again.
@@ -94,14 +92,4 @@ class Nginx:
         )
         command = [BINARY, "-p", self._folder.name, "-c", str(config), "-e", f"{self._folder.name}/error.log"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.01)
-            else:
-                return True
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        return False
+        return listens(self._process, self.port)

@@ -324,8 +324,12 @@ def test_clients_that_come_back_all_at_once_are_all_served(environment: dict[str
     trust = ssl.create_default_context(cafile=tmp_path / "faults.pem")
     with WebServer(environment) as server, ExitStack() as open_:
         coming = [open_.enter_context(server.connect()) for _ in range(300)]
-        for connection in coming:
-            open_.enter_context(trust.wrap_socket(connection, server_hostname="127.0.0.1"))
+        served = [
+            open_.enter_context(trust.wrap_socket(connection, server_hostname="127.0.0.1")) for connection in coming
+        ]
+        for connection in (served[0], served[-1]):
+            connection.sendall(head(LENGTH, b"Connection: close") + CALL)
+            assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_connections_may_be_dropped_at_any_moment(server: WebServer) -> None:
@@ -334,6 +338,7 @@ def test_connections_may_be_dropped_at_any_moment(server: WebServer) -> None:
         with server.connect() as connection:
             connection.settimeout(DEADLINE)
             connection.sendall(whole[:end])
+    assert server.call("health_check").status == 200
 
 
 def test_noise_is_refused_without_a_word_of_a_defect(environment: dict[str, str]) -> None:
